@@ -1,0 +1,120 @@
+"""The words of the world, and the rules that make each word true.
+
+Choices:
+- A word is used only where it cannot be argued about. Sizes leave gaps between their classes, places leave a
+  band along the borders of their cells, colours leave gaps between their ranges (`paint.py`).
+- Sizes and places are judged by what can be seen (the visible mask), so that they can be checked from it.
+- Some (shape, color, pattern) triples are never drawn for training, so that a held-out scene can ask for a
+  combination that was never seen although each of its words was.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ATTRIBUTES",
+    "COLORS",
+    "HELD_OUT_VERSION",
+    "PATTERNS",
+    "PLACES",
+    "RELATIONS",
+    "SHAPES",
+    "SIZES",
+    "SIZE_SHARES",
+    "is_held_out",
+    "opposite",
+    "place_of",
+    "place_phrase",
+    "size_of",
+]
+
+HELD_OUT_VERSION = 1
+"""Version of the split; it enters every seed. It changes whenever a scene of the same seed would change."""
+
+SHAPES = (
+    "circle",
+    "square",
+    "rectangle",
+    "triangle",
+    "star",
+    "heart",
+    "ring",
+    "cross",
+    "hexagon",
+    "crescent",
+    "arrow",
+    "diamond",
+)
+COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray")
+PATTERNS = ("plain", "striped", "dotted", "checkered")
+SIZES = ("small", "medium", "large")
+PLACES = (
+    "top left",
+    "top center",
+    "top right",
+    "middle left",
+    "center",
+    "middle right",
+    "bottom left",
+    "bottom center",
+    "bottom right",
+)
+"""Cells of a 3×3 grid in reading order; `place_phrase` makes a phrase of one."""
+RELATIONS = ("to the left of", "to the right of", "above", "below", "in front of", "behind")
+"""Each relation stands beside its opposite."""
+
+ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    "size": SIZES,
+    "color": COLORS,
+    "pattern": PATTERNS,
+    "shape": SHAPES,
+    "place": PLACES,
+}
+"""Every attribute of an object with the words it can have."""
+
+SIZE_SHARES = {"small": (0.006, 0.016), "medium": (0.026, 0.046), "large": (0.075, 0.130)}
+"""Share of the picture that an object of each size covers; each class begins at 1.6 times the end of the last."""
+
+PLACE_MARGIN = 0.05
+"""A centroid closer than this (share of the side) to the border of a cell has no place word."""
+
+
+def is_held_out(shape: str, color: str, pattern: str) -> bool:
+    """Says whether a combination is kept out of training: two shapes of twelve for each color and pattern."""
+    number = SHAPES.index(shape) - COLORS.index(color) - 3 * PATTERNS.index(pattern)
+    return number % 6 == 0
+
+
+def size_of(share: float) -> str | None:
+    """Names the size of an object that covers `share` of the picture, in [0, 1]; None between two classes.
+
+    >>> size_of(0.04), size_of(0.06)
+    ('medium', None)
+    """
+    return next((size for size, (low, high) in SIZE_SHARES.items() if low <= share <= high), None)
+
+
+def _third(value: float) -> int | None:
+    """Which third of [0, 1] a coordinate lies in; None too close to a border between two."""
+    if min(abs(value - 1 / 3), abs(value - 2 / 3)) < PLACE_MARGIN:
+        return None
+    return min(int(value * 3), 2)
+
+
+def place_of(x: float, y: float) -> str | None:
+    """Names the cell of a point, x to the right and y down, both in [0, 1]; None too close to a border.
+
+    >>> place_of(0.1, 0.5), place_of(0.33, 0.5)
+    ('middle left', None)
+    """
+    column, row = _third(x), _third(y)
+    return None if column is None or row is None else PLACES[3 * row + column]
+
+
+def place_phrase(place: str) -> str:
+    """Makes a phrase of a place: "in the center", "at the top left"."""
+    return "in the center" if place == "center" else f"at the {place}"
+
+
+def opposite(relation: str) -> str:
+    """Returns what B is to A when A is `relation` B: "above" for "below"."""
+    return RELATIONS[RELATIONS.index(relation) ^ 1]
