@@ -1,0 +1,1 @@
+"""The model: vision tower, projector, region replay and Llama decoder."""

@@ -1,0 +1,156 @@
+"""Published checkpoints: their key names, and the way back.
+
+Published GAR folders hold `config.json` (`model_type: "GAR"`, with an `mllm_config`) and safetensors whose keys begin
+with `mllm.` and `mask_patch_embedding.`. Loading maps the names one to one (no tensor is changed), streams
+safetensors and never unpickles. `export_published` writes such a folder from any model of ours with a patch stem.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers.conversion_mapping import register_checkpoint_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
+
+from gar.errors import CheckpointError
+from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE, architecture_of
+
+if TYPE_CHECKING:
+    from gar.model.modeling import GARForConditionalGeneration
+
+__all__ = ["PUBLISHED_NAMES", "export_published", "published_config", "published_name", "register_published_names"]
+
+PUBLISHED_NAMES = (
+    # (published prefix, our prefix)
+    ("mask_patch_embedding.", "model.vision_tower.mask_embed."),
+    ("mllm.model.vision_tower.timm_model.", "model.vision_tower."),
+    ("mllm.model.multi_modal_projector.", "model.projector."),
+    ("mllm.model.language_model.", "model.language_model."),
+    ("mllm.lm_head.", "lm_head."),
+)
+"""Which part of a published checkpoint is which part of our model; everything after the prefix is the same."""
+
+
+def register_published_names(model_class: type) -> None:
+    """Tells transformers' loader how published key names map to ours."""
+    renamings = [
+        WeightRenaming(source_patterns=f"^{re.escape(theirs)}", target_patterns=f"^{re.escape(ours)}")
+        for theirs, ours in PUBLISHED_NAMES
+    ]
+    register_checkpoint_conversion_mapping(model_class.__name__, renamings, overwrite=True)
+
+
+def published_name(name: str) -> str:
+    """The published name of one of our parameters.
+
+    Example:
+        >>> published_name("model.projector.linear_1.bias")
+        'mllm.model.multi_modal_projector.linear_1.bias'
+    """
+    for theirs, ours in PUBLISHED_NAMES:
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    raise CheckpointError(f"{name!r} has no name in the published layout")
+
+
+def published_config(model: GARForConditionalGeneration) -> dict[str, Any]:
+    """The published `config.json` of a model.
+
+    Raises:
+        CheckpointError: The published layout has no room for one of this model's settings.
+    """
+    config, vision = model.config, model.config.vision_config
+    fixed = {
+        "stem": (vision.stem, "patch"),
+        "patch_size": (vision.patch_size, 14),
+        "use_thumbnail": (config.use_thumbnail, True),
+        "image_pooling_ratio": (config.image_pooling_ratio, 1),
+        "replay_size": (config.replay_size, 16),
+        "mask_token": (config.mask_token, False),
+        "replay_spatial_scale": (config.replay_spatial_scale, PUBLISHED_REPLAY_SPATIAL_SCALE),
+    }
+    for name, (value, published) in fixed.items():
+        if value != published:
+            raise CheckpointError(f"{name} is {value!r}; the published layout allows only {published!r}")
+    architecture = architecture_of(vision)
+    text = config.text_config.to_dict()
+    rope = dict(text.pop("rope_parameters", None) or {})
+    text["rope_theta"] = rope.pop("rope_theta", 10000.0)
+    text["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
+    return {
+        "architectures": ["GARModel"],
+        "model_type": "GAR",
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "crop_tokens_ids": list(config.crop_token_ids),
+        "prompt_numbers": config.max_regions,
+        "kernel_size": [vision.patch_size, vision.patch_size],
+        "patch_size_h": vision.patch_size,
+        "patch_size_w": vision.patch_size,
+        "mask_path_embedding_out_channels": vision.hidden_size,
+        "mllm_config": {
+            "model_type": "perception_lm",
+            "image_token_id": config.image_token_id,
+            "projector_pooling_ratio": config.projector_pooling_ratio,
+            "tie_word_embeddings": config.tie_word_embeddings,
+            "vision_use_cls_token": vision.use_cls_token,
+            "text_config": text,
+            "vision_config": {
+                "model_type": "timm_wrapper",
+                "architecture": architecture,
+                "model_args": {
+                    "depth": vision.num_hidden_layers,
+                    "embed_dim": vision.hidden_size,
+                    "num_heads": vision.num_attention_heads,
+                    "img_size": [vision.image_size, vision.image_size],
+                    "init_values": vision.layer_scale_init,
+                    "ref_feat_shape": [vision.grid_size, vision.grid_size],
+                    "global_pool": "",
+                    "use_post_transformer_norm": False,
+                },
+            },
+        },
+    }
+
+
+def export_published(
+    model: GARForConditionalGeneration, folder: str | Path, *, max_shard_size: str | int = "5GB"
+) -> None:
+    """Writes a model as a folder in the published layout.
+
+    Args:
+        model: A model with published settings (patch stem, 16 × 16 replay, `replay_spatial_scale` 1/28, …).
+        folder: Where to write; made if absent. Each file is written whole or not at all.
+        max_shard_size: Largest safetensors file.
+
+    Raises:
+        CheckpointError: The published layout has no room for one of this model's settings.
+    """
+    from huggingface_hub import split_torch_state_dict_into_shards
+    from safetensors.torch import save_file
+
+    config = published_config(model)
+    tensors = {
+        published_name(name): tensor.detach().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not (name == "lm_head.weight" and model.config.tie_word_embeddings)
+    }
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    split = split_torch_state_dict_into_shards(tensors, max_shard_size=max_shard_size)
+    for filename, names in split.filename_to_tensors.items():
+        partial = target / f".{filename}.partial"
+        save_file({name: tensors[name] for name in names}, partial, metadata={"format": "pt"})
+        partial.replace(target / filename)
+    if split.is_sharded:
+        index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+        _write_json(target / "model.safetensors.index.json", index)
+    _write_json(target / "config.json", config)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,235 @@
+"""The settings of a GAR model: plain numbers, no modules.
+
+One configuration class serves our own checkpoints and the published ones (`config.json` with
+`model_type: "GAR"` and an `mllm_config`): `GARConfig.from_dict` recognises the published layout and translates
+it, so `AutoConfig.from_pretrained` works on both without remote code.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import LlamaConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+from gar.errors import CheckpointError
+
+__all__ = ["PUBLISHED_REPLAY_SPATIAL_SCALE", "GARConfig", "GARVisionConfig", "architecture_of"]
+
+PUBLISHED_REPLAY_SPATIAL_SCALE = 1 / 28
+"""What published checkpoints expect: their code scales each box to feature cells and then by 1/28 again."""
+
+_TIMM_ARCHITECTURES: dict[str, dict[str, Any]] = {
+    # timm's names, as they stand in published configurations (timm/models/eva.py, version 1.0.19)
+    "vit_pe_core_large_patch14_336": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "mlp_ratio": 4.0,
+        "rope_grid_offset": 1.0,
+    },
+    "vit_pe_core_gigantic_patch14_448": {
+        "hidden_size": 1536,
+        "num_hidden_layers": 50,
+        "mlp_ratio": 8960 / 1536,
+        "rope_grid_offset": 0.0,
+    },
+}
+
+
+@strict
+class GARVisionConfig(PreTrainedConfig):
+    """The vision tower.
+
+    Example:
+        >>> GARVisionConfig(image_size=448, patch_size=14).grid_size
+        32
+    """
+
+    model_type = "gar_vision"
+    base_config_key = "vision_config"
+
+    image_size: int = 448
+    """Side of a tile in pixels."""
+    patch_size: int = 14
+    """Side of a patch in pixels; also the stride of the mask embedding."""
+    stem: Literal["patch", "efficientnet-lite0"] = "patch"
+    """How pixels become patch features: one convolution, or a pretrained convolutional network of stride 16."""
+    hidden_size: int = 1024
+    """Width of the transformer."""
+    num_hidden_layers: int = 23
+    """Transformer blocks."""
+    num_attention_heads: int = 16
+    """Attention heads of each block."""
+    intermediate_size: int = 4096
+    """Width inside the feed-forward of each block."""
+    use_cls_token: bool = True
+    """Whether a class token goes through the blocks (it is dropped before the projector)."""
+    layer_norm_eps: float = 1e-5
+    """Epsilon of every LayerNorm."""
+    layer_scale_init: float = 0.1
+    """Initial value of the two scales of each block."""
+    rope_theta: float = 10000.0
+    """Base of the rotary position embedding."""
+    rope_grid_offset: float = 1.0
+    """Added to the grid positions 0, 1, … before rotation: 1 for PE-Core L/14, 0 for G/14."""
+    initializer_range: float = 0.02
+    """Standard deviation of fresh weights."""
+
+    @property
+    def grid_size(self) -> int:
+        """Patches along one side of a tile."""
+        return self.image_size // self.patch_size
+
+    def validate_architecture(self):
+        """Part of `@strict` validation: the numbers must fit one another."""
+        if self.image_size % self.patch_size:
+            raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
+        if self.hidden_size % (4 * self.num_attention_heads):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of 4 × num_attention_heads {self.num_attention_heads}"
+            )
+        if self.stem == "efficientnet-lite0" and self.patch_size != 16:
+            raise ValueError(f"patch_size {self.patch_size} with stem 'efficientnet-lite0': must be 16")
+
+
+@strict
+class GARConfig(PreTrainedConfig):
+    """A GAR model: vision tower, projector, replay and Llama decoder.
+
+    Example:
+        >>> config = GARConfig()
+        >>> config.tokens_per_tile, config.replay_tokens, config.max_regions
+        (256, 256, 5)
+    """
+
+    model_type = "GAR"
+    sub_configs_defaults = {
+        "vision_config": SubConfigSpec(config_class=GARVisionConfig, model_type="gar_vision"),
+        "text_config": SubConfigSpec(config_class=LlamaConfig, model_type="llama"),
+    }
+
+    vision_config: dict[str, Any] | PreTrainedConfig | None = None
+    """A `GARVisionConfig`."""
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    """A `LlamaConfig`."""
+    image_token_id: int = 128002
+    """The token whose places take the tiles' features."""
+    crop_token_ids: list[int] | tuple[int, ...] = (128004, 128005, 128008, 128010, 128011)
+    """One token a prompt: its places take that region's replay tokens. Their number is the most regions at once."""
+    use_thumbnail: bool = True
+    """Whether the whole picture in one tile comes before the tiles."""
+    projector_pooling_ratio: int = 2
+    """Average pooling of the projected patch features, along each side."""
+    image_pooling_ratio: int = 1
+    """Further pooling of the image tokens alone; RoIAlign still sees the finer map."""
+    replay_size: int = 16
+    """RoIAlign's output is replay_size × replay_size."""
+    replay_spatial_scale: float = 1.0
+    """1.0: RoIAlign where the region is. 1/28: as published checkpoints were trained (always near the top left)."""
+    mask_token: bool = False
+    """Whether one mask-weighted token follows the RoIAlign grid of each region."""
+    tie_word_embeddings: bool | None = None
+    """Whether the language head is the embedding matrix; by default what text_config says."""
+
+    def __post_init__(self, **kwargs: Any):
+        super().__post_init__(**kwargs)
+        if self.tie_word_embeddings is None:
+            self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+
+    @property
+    def feature_grid_size(self) -> int:
+        """Cells along one side of a tile in the map that RoIAlign sees."""
+        return self.vision_config.grid_size // self.projector_pooling_ratio
+
+    @property
+    def tokens_per_tile(self) -> int:
+        """Image tokens of one tile."""
+        return (self.feature_grid_size // self.image_pooling_ratio) ** 2
+
+    @property
+    def replay_tokens(self) -> int:
+        """Replay tokens of one region."""
+        return self.replay_size**2 + int(self.mask_token)
+
+    @property
+    def max_regions(self) -> int:
+        """Most regions that one question can name."""
+        return len(self.crop_token_ids)
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any):
+        """Builds a configuration from our layout or from the published one."""
+        if "mllm_config" in config_dict:
+            config_dict = translate_published(config_dict)
+        return super().from_dict(config_dict, **kwargs)
+
+
+def translate_published(published: dict[str, Any]) -> dict[str, Any]:
+    """Translates a published `config.json` into our layout.
+
+    Args:
+        published: The published dictionary, with `mllm_config`.
+
+    Raises:
+        CheckpointError: An entry is missing, or the vision architecture is not a known one.
+    """
+    try:
+        mllm = published["mllm_config"]
+        vision, text = mllm["vision_config"], dict(mllm["text_config"])
+        vision_config = _translate_vision(vision, use_cls_token=mllm["vision_use_cls_token"])
+        return {
+            "model_type": GARConfig.model_type,
+            "architectures": ["GARForConditionalGeneration"],
+            "dtype": published.get("dtype", published.get("torch_dtype")),
+            "vision_config": vision_config,
+            "text_config": text,
+            "tie_word_embeddings": bool(mllm.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
+            "image_token_id": mllm["image_token_id"],
+            "crop_token_ids": list(published["crop_tokens_ids"]),
+            "projector_pooling_ratio": mllm["projector_pooling_ratio"],
+            "replay_spatial_scale": PUBLISHED_REPLAY_SPATIAL_SCALE,
+        }
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"the published-layout config.json is incomplete: {error!r}") from error
+
+
+def _translate_vision(vision: dict[str, Any], *, use_cls_token: bool) -> dict[str, Any]:
+    name = vision["architecture"]
+    if name not in _TIMM_ARCHITECTURES:
+        raise CheckpointError(
+            f"unknown vision architecture {name!r}; known: {', '.join(sorted(_TIMM_ARCHITECTURES))}"
+        )
+    known = _TIMM_ARCHITECTURES[name]
+    arguments = vision.get("model_args") or {}
+    hidden_size = arguments.get("embed_dim", known["hidden_size"])
+    image_size = arguments.get("img_size", [448, 448])
+    if isinstance(image_size, list | tuple):
+        image_size = image_size[0]
+    return {
+        "image_size": image_size,
+        "patch_size": 14,
+        "hidden_size": hidden_size,
+        "num_hidden_layers": arguments.get("depth", known["num_hidden_layers"]),
+        "num_attention_heads": arguments.get("num_heads", 16),
+        "intermediate_size": int(hidden_size * known["mlp_ratio"]),
+        "use_cls_token": use_cls_token,
+        "layer_scale_init": arguments.get("init_values", 0.1),
+        "rope_grid_offset": known["rope_grid_offset"],
+    }
+
+
+def architecture_of(vision: GARVisionConfig) -> str:
+    """The name of the published vision architecture that a configuration is a size of.
+
+    Raises:
+        CheckpointError: It is a size of none.
+    """
+    for name, known in _TIMM_ARCHITECTURES.items():
+        width = int(vision.hidden_size * known["mlp_ratio"])
+        if (width, known["rope_grid_offset"]) == (vision.intermediate_size, vision.rope_grid_offset):
+            return name
+    raise CheckpointError(
+        f"intermediate_size {vision.intermediate_size} with rope_grid_offset {vision.rope_grid_offset} "
+        f"and hidden_size {vision.hidden_size} is no size of {', '.join(_TIMM_ARCHITECTURES)}"
+    )

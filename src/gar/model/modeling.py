@@ -1,0 +1,335 @@
+"""Grasp Any Region as a transformers model (arXiv 2510.18876).
+
+The whole forward pass, in words:
+
+1. tiles and mask tiles become patch features (`vision`), projected to the decoder's width (`projector`);
+2. RoIAlign reads each region's features off the picture's map (`replay`);
+3. the features of all tiles are written over the image tokens, those of each region over its crop tokens;
+4. Llama reads the result.
+
+There is one forward pass for every size and every batch; all inputs are packed over tiles and regions, so samples
+of one batch may have any grid and any number of regions. `generate` embeds once and then decodes as any Llama.
+
+Shapes: B samples, L text length, T tiles in all, S tile side, n feature cells of a tile, R regions in all, D width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Cache, GenerationMixin, LlamaModel, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+from gar.model.checkpoints import register_published_names
+from gar.model.configuration import GARConfig
+from gar.model.projector import GARProjector, pool_cells
+from gar.model.replay import mask_weighted_mean, replay_slots, roi_align
+from gar.model.vision import GARVisionTower
+
+__all__ = ["VISION_INPUTS", "GARForConditionalGeneration", "GARModel", "GARPreTrainedModel", "RegionFeatures"]
+
+VISION_INPUTS = (
+    "pixel_values",
+    "mask_values",
+    "patch_features",
+    "tiles_per_sample",
+    "tile_grid",
+    "region_boxes",
+    "region_index",
+)
+"""The inputs that describe pictures and regions; the rest is text."""
+
+
+@dataclass
+class RegionFeatures:
+    """What the decoder is shown of pictures and regions."""
+
+    cells: torch.Tensor
+    """(T, n, D): the projected map of each tile."""
+    image: torch.Tensor
+    """(T, image tokens of a tile, D): what is written over the image tokens."""
+    replay: torch.Tensor
+    """(R, replay tokens, D): what is written over each region's crop tokens."""
+
+
+class GARPreTrainedModel(PreTrainedModel):
+    """What all GAR models share: names and capabilities."""
+
+    config_class = GARConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    input_modalities = ("image", "text")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["GARVisionBlock", "LlamaDecoderLayer"]  # noqa: RUF012 (the library's own type)
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+
+class GARModel(GARPreTrainedModel):
+    """Vision tower, projector, replay and Llama, without the language head."""
+
+    def __init__(self, config: GARConfig):
+        super().__init__(config)
+        self.vision_tower = GARVisionTower._from_config(config.vision_config)
+        self.projector = GARProjector(config)
+        self.language_model = LlamaModel._from_config(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The decoder's word embeddings."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces the decoder's word embeddings."""
+        self.language_model.set_input_embeddings(value)
+
+    def get_region_features(
+        self,
+        *,
+        mask_values: torch.Tensor,
+        tiles_per_sample: torch.Tensor,
+        tile_grid: torch.Tensor,
+        region_boxes: torch.Tensor,
+        region_index: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
+        patch_features: torch.Tensor | None = None,
+    ) -> RegionFeatures:
+        """Encodes pictures and replays their regions.
+
+        Args:
+            mask_values: (T, 1, S, S), 1 inside any region of the picture.
+            tiles_per_sample: (B,) tiles of each sample, thumbnail included.
+            tile_grid: (B, 2) columns and rows.
+            region_boxes: (R, 4) normalised xyxy.
+            region_index: (R, 2) sample and prompt number.
+            pixel_values: (T, 3, S, S) in [-1, 1].
+            patch_features: What the stem made of the tiles before, in place of `pixel_values`.
+        """
+        config = self.config
+        cells = self.projector(self.vision_tower(pixel_values, mask_values, patch_features))  # (T, n, D)
+        sample = region_index[:, 0]
+        first_tile = (tiles_per_sample.cumsum(0) - tiles_per_sample)[sample] + int(config.use_thumbnail)
+        grids = tile_grid[sample]
+        replay = roi_align(
+            cells,
+            region_boxes,
+            grids,
+            first_tile,
+            size=config.replay_size,
+            spatial_scale=config.replay_spatial_scale,
+        )  # (R, P·P, D)
+        if config.mask_token:
+            mean = mask_weighted_mean(cells, mask_values, region_boxes, grids, first_tile)
+            replay = torch.cat([replay, mean], dim=1)
+        return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay)
+
+    def embed(self, input_ids: torch.Tensor, features: RegionFeatures, region_index: torch.Tensor) -> torch.Tensor:
+        """Writes image and replay features into their places in the text.
+
+        Args:
+            input_ids: (B, L).
+            features: From `get_region_features`.
+            region_index: (R, 2) sample and prompt number.
+
+        Returns:
+            (B, L, D).
+
+        Raises:
+            ValueError: The text has not as many image or crop tokens as there are features.
+        """
+        config = self.config
+        embeds = self.get_input_embeddings()(input_ids)  # (B, L, D)
+        image = features.image.flatten(0, 1).to(embeds.dtype)
+        is_image = input_ids == config.image_token_id
+        crop_token_ids = torch.tensor(config.crop_token_ids, device=input_ids.device)
+        is_crop, region, place = replay_slots(input_ids, crop_token_ids, region_index, config.replay_tokens)
+        expected = len(region_index) * config.replay_tokens
+        if not torch.compiler.is_compiling() and (
+            int(is_image.sum()) != len(image)
+            or len(region) != expected
+            or (expected and (int(region.min()) < 0 or int(place.max()) >= config.replay_tokens))
+        ):
+            raise ValueError(
+                f"the text has {int(is_image.sum())} image and {len(region)} crop tokens; "
+                f"the pictures need {len(image)} and the {len(region_index)} regions {expected}"
+            )
+        embeds = embeds.masked_scatter(is_image[..., None], image)
+        return embeds.masked_scatter(is_crop[..., None], features.replay[region, place].to(embeds.dtype))
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        mask_values: torch.Tensor | None = None,
+        patch_features: torch.Tensor | None = None,
+        tiles_per_sample: torch.Tensor | None = None,
+        tile_grid: torch.Tensor | None = None,
+        region_boxes: torch.Tensor | None = None,
+        region_index: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        """Reads pictures, regions and text; see `GARForConditionalGeneration.forward`."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds")
+        if inputs_embeds is None and mask_values is not None:
+            features = self.get_region_features(
+                pixel_values=pixel_values,
+                mask_values=mask_values,
+                patch_features=patch_features,
+                tiles_per_sample=tiles_per_sample,
+                tile_grid=tile_grid,
+                region_boxes=region_boxes,
+                region_index=region_index,
+            )
+            inputs_embeds = self.embed(input_ids, features, region_index)
+        elif inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+        return self.language_model(
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+
+
+class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
+    """GAR with its language head: what describes regions.
+
+    Example:
+        >>> from gar.model.configuration import GARConfig
+        >>> config = GARConfig(
+        ...     vision_config=dict(image_size=28, hidden_size=16, num_hidden_layers=1, num_attention_heads=2),
+        ...     text_config=dict(vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2),
+        ...     image_token_id=3, crop_token_ids=[4, 5], projector_pooling_ratio=1, replay_size=1)
+        >>> GARForConditionalGeneration(config).config.max_regions
+        2
+    """
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}  # noqa: RUF012
+
+    def __init__(self, config: GARConfig):
+        super().__init__(config)
+        self.model = GARModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language head."""
+        return self.lm_head
+
+    def set_output_embeddings(self, value: nn.Module) -> None:
+        """Replaces the language head."""
+        self.lm_head = value
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        mask_values: torch.Tensor | None = None,
+        patch_features: torch.Tensor | None = None,
+        tiles_per_sample: torch.Tensor | None = None,
+        tile_grid: torch.Tensor | None = None,
+        region_boxes: torch.Tensor | None = None,
+        region_index: torch.Tensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Predicts the next token at each place.
+
+        Args:
+            input_ids: (B, L), image and crop tokens already repeated.
+            attention_mask: (B, L), or (B, 1, L, L) additive for packed conversations.
+            position_ids: (B, L).
+            past_key_values: The decoder's cache.
+            inputs_embeds: (B, L, D) in place of `input_ids`, pictures and regions already written in.
+            labels: (B, L), -100 where nothing is learnt.
+            pixel_values: (T, 3, S, S) in [-1, 1].
+            mask_values: (T, 1, S, S), 1 inside any region.
+            patch_features: Output of `model.vision_tower.patch_embed`, in place of `pixel_values`.
+            tiles_per_sample: (B,).
+            tile_grid: (B, 2) columns and rows.
+            region_boxes: (R, 4) normalised xyxy.
+            region_index: (R, 2) sample and prompt number.
+            logits_to_keep: Compute logits for the last so many places only; 0 for all.
+            num_items_in_batch: Label tokens over which the loss is averaged, when accumulating gradients.
+            kwargs: Passed to the decoder (`use_cache`, `output_hidden_states`, …).
+
+        Returns:
+            loss (mean cross-entropy in float32, shifted), logits (B, kept places, vocabulary), past_key_values.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            pixel_values=pixel_values,
+            mask_values=mask_values,
+            patch_features=patch_features,
+            tiles_per_sample=tiles_per_sample,
+            tile_grid=tile_grid,
+            region_boxes=region_boxes,
+            region_index=region_index,
+            **kwargs,
+        )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, kept])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits,
+                labels=labels,
+                vocab_size=self.config.text_config.vocab_size,
+                num_items_in_batch=num_items_in_batch,
+            )
+        return CausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    @torch.no_grad()
+    def generate(self, input_ids: torch.Tensor | None = None, **kwargs: Any):
+        """Continues a text about pictures and regions.
+
+        Pictures and regions are encoded once; what decodes afterwards is the Llama alone, so every option of
+        transformers' `generate` works (beams, several sequences, streamers, static caches).
+
+        Args:
+            input_ids: (B, L), left-padded.
+            kwargs: The vision inputs of `forward` and any option of `GenerationMixin.generate`.
+
+        Returns:
+            As `GenerationMixin.generate`: token ids (B, L + new) by default.
+        """
+        vision = {name: kwargs.pop(name) for name in VISION_INPUTS if name in kwargs}
+        if input_ids is not None and vision:
+            features = self.model.get_region_features(**vision)
+            kwargs["inputs_embeds"] = self.model.embed(input_ids, features, vision["region_index"])
+        return super().generate(input_ids, **kwargs)
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any):
+        """Saves in this library's layout; see `gar.model.checkpoints.export_published` for the other."""
+        kwargs.setdefault("save_original_format", False)
+        return super().save_pretrained(save_directory, **kwargs)
+
+
+register_published_names(GARForConditionalGeneration)

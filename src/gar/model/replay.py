@@ -1,0 +1,172 @@
+"""Region replay: the features of each region, put where its crop tokens stand.
+
+RoIAlign (arXiv 1703.06870) without torchvision, over the packed tiles of a whole batch at once. Bilinear sampling
+is separable: along each axis an output cell is a weighted sum of few feature cells, and the weight of a feature cell
+is the product of its two axes' weights. So RoIAlign is one sparse weighted sum (`embedding_bag`) over the flat list
+of feature cells of all tiles of all samples; maps of different sizes need neither padding nor a loop.
+
+Frames: boxes are normalised xyxy in [0, 1]; *cells* are the feature map of one picture, its tiles put together
+(thumbnail left out), cell (0, 0) covering [0, 1) × [0, 1).
+
+Shapes: B samples, T tiles in all, g cells along a tile's side (n = g² a tile), R regions in all, P = replay size,
+D width, L text length.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+__all__ = ["axis_samples", "mask_weighted_mean", "replay_slots", "roi_align"]
+
+_SAMPLING_RATIO = 2
+"""Sample points of one output cell along each axis, as published."""
+
+
+def axis_samples(
+    start: torch.Tensor, stop: torch.Tensor, cells: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """RoIAlign along one axis: which cells each output cell reads, and how much of each.
+
+    Sample points outside [-1, cells] weigh nothing; points between -1 and 0 or beyond the last cell's centre are
+    clamped to it (the rule of torchvision's `roi_align` with `aligned=True`, sampling ratio 2).
+
+    Args:
+        start: (R,) where each box begins, in cells (not yet shifted by one half).
+        stop: (R,) where it ends.
+        cells: (R,) cells of the map along this axis.
+        size: Output cells along this axis.
+
+    Returns:
+        Cell indices (R, size, 4), int64, and their weights (R, size, 4), which sum to 1 inside the map.
+    """
+    points = torch.arange(size * _SAMPLING_RATIO, device=start.device, dtype=start.dtype)
+    step = (stop - start) / (size * _SAMPLING_RATIO)
+    at = (start - 0.5)[:, None] + (points + 0.5) * step[:, None]  # (R, size · 2)
+    limit = cells[:, None].to(at.dtype)
+    inside = (at >= -1.0) & (at <= limit)
+    at = torch.minimum(at.clamp(min=0.0), limit - 1.0)
+    low = at.floor()
+    fraction = at - low
+    high = torch.minimum(low + 1.0, limit - 1.0)
+    index = torch.stack([low, high], dim=-1).long()
+    weight = torch.stack([1.0 - fraction, fraction], dim=-1) * (inside[..., None] / _SAMPLING_RATIO)
+    return index.view(len(start), size, 4), weight.view(len(start), size, 4)
+
+
+def roi_align(
+    features: torch.Tensor,
+    boxes: torch.Tensor,
+    grids: torch.Tensor,
+    first_tile: torch.Tensor,
+    *,
+    size: int,
+    spatial_scale: float = 1.0,
+) -> torch.Tensor:
+    """RoIAlign over packed tiles.
+
+    Args:
+        features: (T, n, D), cells of each tile row by row.
+        boxes: (R, 4) normalised xyxy.
+        grids: (R, 2) columns and rows of tiles of the picture that each region lies in.
+        first_tile: (R,) index of that picture's first tile (the thumbnail not counted).
+        size: P.
+        spatial_scale: Factor on the box after it is expressed in cells; 1.0 is where the region is.
+
+    Returns:
+        (R, P·P, D) in the features' dtype, row by row. The sum is taken in float32.
+
+    Example:
+        >>> constant = torch.ones(1, 16, 2)
+        >>> roi_align(constant, torch.tensor([[0.2, 0.2, 0.7, 0.9]]), torch.tensor([[1, 1]]), torch.tensor([0]), size=2)[0]
+        tensor([[1., 1.],
+                [1., 1.],
+                [1., 1.],
+                [1., 1.]])
+    """
+    tiles, cells_of_tile, width = features.shape
+    side = round(cells_of_tile**0.5)
+    columns, rows = grids[:, 0], grids[:, 1]
+    extent = torch.stack([columns, rows, columns, rows], dim=1) * side
+    scaled = boxes.float() * extent * spatial_scale  # (R, 4) in cells
+    x_index, x_weight = axis_samples(scaled[:, 0], scaled[:, 2], columns * side, size)
+    y_index, y_weight = axis_samples(scaled[:, 1], scaled[:, 3], rows * side, size)
+
+    # cell (y, x) of the map lies in tile (y // g, x // g), at row y % g and column x % g of it
+    x_flat = (x_index // side) * cells_of_tile + x_index % side  # (R, P, 4)
+    y_flat = (y_index // side) * columns[:, None, None] * cells_of_tile + (y_index % side) * side
+    flat = y_flat[:, :, None, :, None] + x_flat[:, None, :, None, :]  # (R, P, P, 4, 4)
+    flat = flat + (first_tile * cells_of_tile).view(-1, 1, 1, 1, 1)
+    weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
+
+    bags = flat.reshape(-1, 16)  # one bag of 4 × 4 weighted cells an output cell
+    table = features.reshape(tiles * cells_of_tile, width).float()
+    pooled = F.embedding_bag(bags, table, per_sample_weights=weight.reshape(-1, 16), mode="sum")
+    return pooled.view(len(boxes), size * size, width).to(features.dtype)
+
+
+def mask_weighted_mean(
+    features: torch.Tensor,
+    mask_values: torch.Tensor,
+    boxes: torch.Tensor,
+    grids: torch.Tensor,
+    first_tile: torch.Tensor,
+) -> torch.Tensor:
+    """The mean feature of each region, cells weighted by how much of them the mask covers.
+
+    The mask is the union of all regions of the picture, so a region's mean takes in what other regions cover inside
+    its own box. A region so small that its mask left no cell covered weighs all cells of its box alike.
+
+    Args:
+        features: (T, n, D).
+        mask_values: (T, 1, S, S), 1 inside any region.
+        boxes: (R, 4) normalised xyxy.
+        grids: (R, 2) columns and rows of tiles.
+        first_tile: (R,) index of the picture's first tile (the thumbnail not counted).
+
+    Returns:
+        (R, 1, D).
+    """
+    tiles, cells_of_tile, width = features.shape
+    side = round(cells_of_tile**0.5)
+    coverage = F.adaptive_avg_pool2d(mask_values.float(), side).reshape(1, tiles * cells_of_tile)
+    columns, rows = grids[:, :1], grids[:, 1:]
+    tile = torch.arange(tiles, device=boxes.device)[None] - first_tile[:, None]  # (R, T), negative: another picture
+    cell = torch.arange(side, device=boxes.device)
+    left = ((tile % columns) * side)[:, :, None] + cell  # (R, T, g): left edge of each column of cells
+    top = ((tile // columns) * side)[:, :, None] + cell
+    x1, y1, x2, y2 = (boxes.float() * torch.cat([columns, rows, columns, rows], 1) * side).unbind(1)
+    in_x = (left + 1 > x1[:, None, None]) & (left <= x2[:, None, None])
+    in_y = (top + 1 > y1[:, None, None]) & (top <= y2[:, None, None])
+    own = ((tile >= 0) & (tile < columns * rows))[:, :, None, None]
+    touched = (own & in_y[:, :, :, None] & in_x[:, :, None, :]).flatten(1)  # (R, T·n)
+    weight = touched * (coverage + 1e-4)
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
+    return (weight.to(features.dtype) @ features.reshape(tiles * cells_of_tile, width))[:, None]
+
+
+def replay_slots(
+    input_ids: torch.Tensor, crop_token_ids: torch.Tensor, region_index: torch.Tensor, replay_tokens: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where in the text each replay token goes.
+
+    Args:
+        input_ids: (B, L).
+        crop_token_ids: (K,) one token id a prompt.
+        region_index: (R, 2) sample and prompt number of each region.
+        replay_tokens: Replay tokens of one region.
+
+    Returns:
+        (mask (B, L) of the crop tokens, region of each of them, place within that region), the last two in the
+        row-major order of the mask. A crop token whose prompt has no region gets region -1.
+    """
+    prompts = len(crop_token_ids)
+    is_prompt = input_ids[:, :, None] == crop_token_ids  # (B, L, K)
+    mask = is_prompt.any(-1)
+    place = is_prompt.cumsum(1)[is_prompt] - 1
+    sample, _, prompt = is_prompt.nonzero(as_tuple=True)
+    region_of = torch.full((len(input_ids) * prompts,), -1, device=input_ids.device)
+    region_of[region_index[:, 0] * prompts + region_index[:, 1]] = torch.arange(
+        len(region_index), device=input_ids.device
+    )
+    return mask, region_of[sample * prompts + prompt], place

@@ -1,0 +1,196 @@
+"""The text that GAR reads: how regions are listed, how a question is asked, how turns are joined.
+
+Pure functions from strings to strings. Two placeholders are left for the processor to expand: one image token
+(to the image tokens of all tiles) and one crop token a region (to its replay tokens). The wording and every
+blank and line break are those of the published evaluation and training code; in particular:
+
+* several regions: "…: <Prompt0>; <Prompt1>; " with a blank before the line break, an empty line before the question;
+* one region: "…: <Prompt1>;" without that blank, no line break between the crop tokens and the question, and
+  prompt number 1 by default;
+* captions of several regions in turns (training): the first turn lists all, each later turn names its region.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gar.errors import PromptError
+
+__all__ = [
+    "DESCRIBE",
+    "SINGLE_PROMPT",
+    "SYSTEM_PROMPT",
+    "Message",
+    "caption_turns",
+    "check_question",
+    "multiple_choice",
+    "one_region",
+    "prompt_name",
+    "prompts_in",
+    "render_chat",
+    "several_regions",
+]
+
+SYSTEM_PROMPT = (
+    "You are a helpful language and vision assistant. You are able to understand the visual content that the user "
+    "provides, and assist the user with a variety of tasks using natural language."
+)
+"""The system sentence of the published chat template."""
+
+DESCRIBE = "Describe this masked region in detail."
+"""The published question for one region."""
+
+SINGLE_PROMPT = 1
+"""The prompt number that the published single-region code gives to its only region."""
+
+_INTRODUCTION = "There are some objects I am curious about: "
+_PROMPT = re.compile(r"<Prompt(\d{1,9})>")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+CropTokens = Mapping[int, str] | Sequence[str]
+"""The crop token's text for each prompt number."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["user", "assistant"]
+    """Who speaks."""
+    text: str
+    """What is said, with crop placeholders; the image placeholder is added by `render_chat`."""
+
+
+def prompt_name(number: int) -> str:
+    """The name by which a question speaks of region `number`: `<Prompt0>`, `<Prompt1>`, …"""
+    return f"<Prompt{number}>"
+
+
+def prompts_in(text: str) -> list[int]:
+    """The prompt numbers that a text names, each once, in rising order.
+
+    Example:
+        >>> prompts_in("Is <Prompt2> left of <Prompt0>? And <Prompt2>?")
+        [0, 2]
+    """
+    return sorted({int(number) for number in _PROMPT.findall(text)})
+
+
+def check_question(question: str, prompts: Iterable[int], reserved: Callable[[str], str | None]) -> str:
+    """Checks that a question can be asked about the given regions.
+
+    Args:
+        question: The user's text.
+        prompts: The prompt numbers of the regions that were given.
+        reserved: Returns the first of the tokenizer's reserved tokens found in a text, else None.
+
+    Returns:
+        The question without outer white space.
+
+    Raises:
+        PromptError: The question is empty, names a region that was not given, or holds a reserved token.
+    """
+    text = question.strip()
+    if not text:
+        raise PromptError("the question is empty")
+    given = sorted(set(prompts))
+    for number in prompts_in(text):
+        if number not in given:
+            names = ", ".join(map(prompt_name, given)) or "none"
+            raise PromptError(f"the question names {prompt_name(number)}; regions given: {names}")
+    token = reserved(text)
+    if token is not None:
+        raise PromptError(f"the question holds the reserved token {token!r}")
+    return text
+
+
+def several_regions(question: str, prompts: Sequence[int], crop_tokens: CropTokens) -> str:
+    r"""The published wording for several regions and a question.
+
+    Example:
+        >>> several_regions("Is <Prompt0> red?", [0, 1], ["(0)", "(1)"])
+        'There are some objects I am curious about: <Prompt0>; <Prompt1>; \n<Prompt0>: (0)\n<Prompt1>: (1)\n\nIs <Prompt0> red?'
+    """
+    listed = "".join(f"{prompt_name(n)}; " for n in prompts)
+    crops = "".join(f"{prompt_name(n)}: {crop_tokens[n]}\n" for n in prompts)
+    return f"{_INTRODUCTION}{listed}\n{crops}\n{question}"
+
+
+def one_region(question: str, prompt: int, crop_tokens: CropTokens) -> str:
+    r"""The published wording for one region described alone.
+
+    Example:
+        >>> one_region("Describe it.", 1, {1: "(1)"})
+        'There are some objects I am curious about: <Prompt1>;\n<Prompt1>: (1)Describe it.'
+    """
+    name = prompt_name(prompt)
+    return f"{_INTRODUCTION}{name};\n{name}: {crop_tokens[prompt]}{question}"
+
+
+def caption_turns(captions: Mapping[int, str], crop_tokens: CropTokens, question: str = DESCRIBE) -> list[Message]:
+    """The published training conversation that captions several regions one turn each.
+
+    Args:
+        captions: Caption for each prompt number, in the order in which they are asked.
+        crop_tokens: Crop token for each prompt number.
+        question: What each turn asks.
+
+    Returns:
+        Two messages a region.
+    """
+    messages: list[Message] = []
+    listed = "".join(f"{prompt_name(n)}; " for n in captions)
+    for turn, (number, caption) in enumerate(captions.items()):
+        asked = f"{prompt_name(number)}: {crop_tokens[number]}{question}"
+        messages.append(Message("user", asked if turn else f"{_INTRODUCTION}{listed}\n{asked}"))
+        messages.append(Message("assistant", caption))
+    return messages
+
+
+def multiple_choice(question: str, choices: Sequence[str]) -> str:
+    r"""GAR-Bench's wording of a multiple-choice question.
+
+    Example:
+        >>> multiple_choice("What colour is <Prompt0>?", ["red", "blue"])
+        "Question: What colour is <Prompt0>?\nOptions:\nA. red\nB. blue\nAnswer with the correct option's letter directly."
+
+    Raises:
+        PromptError: Fewer than 2 or more than 26 choices.
+    """
+    if not 2 <= len(choices) <= len(_LETTERS):
+        raise PromptError(f"{len(choices)} choices given; allowed: 2 to {len(_LETTERS)}")
+    options = "\n".join(f"{letter}. {choice}" for letter, choice in zip(_LETTERS, choices, strict=False))
+    return f"Question: {question}\nOptions:\n{options}\nAnswer with the correct option's letter directly."
+
+
+def render_chat(
+    messages: Sequence[Message],
+    *,
+    system_prompt: str = SYSTEM_PROMPT,
+    image_token: str = "<|image|>",
+    add_generation_prompt: bool = True,
+) -> str:
+    """Joins turns into the text that the tokenizer reads.
+
+    The image placeholder stands first in the first user turn. Outer white space of each text is stripped.
+
+    Args:
+        messages: The turns, a user's first.
+        system_prompt: The system sentence; empty leaves the system turn out.
+        image_token: The image placeholder.
+        add_generation_prompt: Whether the header of the answer to come is added.
+    """
+    parts = ["<|begin_of_text|>"]
+    if system_prompt:
+        parts.append(f"<|start_header_id|>system<|end_header_id|>\n\n{system_prompt}<|eot_id|>")
+    for turn, message in enumerate(messages):
+        image = image_token if turn == 0 else ""
+        parts.append(
+            f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{image}{message.text.strip()}<|eot_id|>"
+        )
+    if add_generation_prompt:
+        parts.append("<|start_header_id|>assistant<|end_header_id|>\n\n")
+    return "".join(parts)

@@ -1,0 +1,175 @@
+"""How a picture becomes tiles, and masks become mask tiles.
+
+Every function here is pure and small enough to check by hand; the rules are those of the published
+GAR code (PerceptionLM's image processor plus GAR's mask handling), reproduced to the pixel:
+
+* the grid of tiles is chosen by `choose_grid`, with the published order of candidates and double arithmetic;
+* a picture is *stretched* to the whole canvas (no padding), in float32, bicubic with antialiasing (a = -0.5),
+  clamped and rounded half-to-even back to uint8. PIL's and torch's native uint8 resize differ from this;
+* masks are resized by nearest neighbour with torch's legacy index rule in **float32**;
+* the thumbnail (the whole picture in one tile) comes first, then the tiles row by row.
+
+Shapes: H, W picture; S tile side; T tiles in all (thumbnail included); rows, columns of the grid.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+__all__ = ["choose_grid", "mask_tiles", "nearest_index", "picture_tiles", "resize_bicubic", "split_canvas"]
+
+
+@lru_cache(maxsize=64)
+def _grids_by_ratio(max_num_tiles: int) -> tuple[tuple[float, tuple[tuple[int, int], ...]], ...]:
+    """All (columns, rows) of at most `max_num_tiles` tiles, grouped by ratio in order of first appearance."""
+    groups: dict[float, list[tuple[int, int]]] = {}
+    for count in range(max_num_tiles, 0, -1):
+        for columns in range(1, count + 1):
+            if count % columns == 0:
+                rows = count // columns
+                groups.setdefault(columns / rows, []).append((columns, rows))
+    return tuple((ratio, tuple(grids)) for ratio, grids in groups.items())
+
+
+def choose_grid(height: int, width: int, *, tile_size: int, max_num_tiles: int) -> tuple[int, int]:
+    """Chooses how many tiles a picture is cut into.
+
+    Among the canvases at least as large as the picture in both directions, the one on which the picture,
+    fitted with its aspect ratio kept, is largest; a later candidate wins a tie. If none is large enough,
+    the nearest supported aspect ratio that does not enlarge the longer side, at its largest size.
+
+    Args:
+        height: Pixels of the picture.
+        width: Pixels of the picture.
+        tile_size: Side of a tile in pixels.
+        max_num_tiles: Most tiles allowed, the thumbnail not counted; at least 1.
+
+    Returns:
+        (columns, rows).
+
+    Example:
+        >>> choose_grid(227, 500, tile_size=448, max_num_tiles=4)
+        (3, 1)
+    """
+    if max_num_tiles == 1:
+        return 1, 1
+    ratio = width / height
+    best: tuple[int, int] | None = None
+    best_score = -math.inf
+    groups = _grids_by_ratio(max_num_tiles)
+    for _, grids in groups:
+        for columns, rows in grids:
+            canvas_width, canvas_height = columns * tile_size, rows * tile_size
+            if canvas_width < width or canvas_height < height:
+                continue
+            scale = min(canvas_width / width, canvas_height / height)
+            if ratio > 1:
+                fitted_width = scale * width
+                fitted_height = float(math.floor(fitted_width / ratio))
+            else:
+                fitted_height = scale * height
+                fitted_width = float(math.floor(fitted_height * ratio))
+            score = fitted_width if ratio < 1 else fitted_height
+            if score >= best_score:
+                best, best_score = (columns, rows), score
+    if best is not None:
+        return best
+    if ratio >= 1:
+        _, grids = min((g for g in groups if g[0] <= ratio), key=lambda g: abs(g[0] - ratio))
+        return max(grids, key=lambda grid: grid[0])
+    _, grids = min((g for g in groups if g[0] >= ratio), key=lambda g: abs(1 / g[0] - 1 / ratio))
+    return max(grids, key=lambda grid: grid[1])
+
+
+def resize_bicubic(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Resizes uint8 pixels as the published processor does.
+
+    Args:
+        pixels: (3, H, W) uint8.
+        height: Rows wanted.
+        width: Columns wanted.
+
+    Returns:
+        (3, height, width) uint8; the same tensor where the size already matches.
+    """
+    if tuple(pixels.shape[1:]) == (height, width):
+        return pixels
+    resized = F.interpolate(
+        pixels[None].float(), (height, width), mode="bicubic", align_corners=False, antialias=True
+    )
+    return resized[0].clamp_(0, 255).round_().to(torch.uint8)
+
+
+def split_canvas(canvas: torch.Tensor, columns: int, rows: int) -> torch.Tensor:
+    """Cuts (C, rows·S, columns·S) into (rows·columns, C, S, S), row by row."""
+    channels, height, width = canvas.shape
+    tiles = canvas.reshape(channels, rows, height // rows, columns, width // columns)
+    return tiles.permute(1, 3, 0, 2, 4).reshape(rows * columns, channels, height // rows, width // columns)
+
+
+def picture_tiles(
+    picture: NDArray[np.uint8], grid: tuple[int, int], *, tile_size: int, thumbnail: bool = True
+) -> torch.Tensor:
+    """Cuts a picture into tiles.
+
+    Args:
+        picture: (H, W, 3) uint8, RGB.
+        grid: (columns, rows), see `choose_grid`.
+        tile_size: Side S of a tile in pixels.
+        thumbnail: Whether the whole picture in one tile comes first.
+
+    Returns:
+        (T, 3, S, S) uint8 with T = rows·columns, plus 1 with the thumbnail.
+    """
+    columns, rows = grid
+    pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+    tiles = split_canvas(resize_bicubic(pixels, rows * tile_size, columns * tile_size), columns, rows)
+    if not thumbnail:
+        return tiles
+    whole = tiles if grid == (1, 1) else resize_bicubic(pixels, tile_size, tile_size)[None]
+    return torch.cat([whole, tiles])
+
+
+def nearest_index(size: int, resized: int) -> NDArray[np.int64]:
+    """The source index of each of `resized` cells: floor(i · size / resized) in float32.
+
+    This is torch's legacy "nearest" rule. The arithmetic must be float32: float64 picks other pixels for
+    some sizes.
+    """
+    scale = np.float32(size) / np.float32(resized)
+    index = np.floor(np.arange(resized, dtype=np.float32) * scale).astype(np.int64)
+    return np.minimum(index, size - 1)
+
+
+def mask_tiles(
+    mask: NDArray[np.bool_], grid: tuple[int, int], *, tile_size: int, thumbnail: bool = True
+) -> torch.Tensor:
+    """Cuts the union of all prompted regions into the same tiles as the picture.
+
+    Args:
+        mask: (H, W) bool in pixels of the original picture.
+        grid: (columns, rows) of the picture.
+        tile_size: Side S of a tile in pixels.
+        thumbnail: Whether the whole mask in one tile comes first.
+
+    Returns:
+        (T, 1, S, S) bool.
+    """
+    columns, rows = grid
+    height, width = mask.shape
+
+    def resize(h: int, w: int) -> torch.Tensor:
+        resized = mask[np.ix_(nearest_index(height, h), nearest_index(width, w))]
+        return torch.from_numpy(np.ascontiguousarray(resized))[None]
+
+    tiles = split_canvas(resize(rows * tile_size, columns * tile_size), columns, rows)
+    if not thumbnail:
+        return tiles
+    whole = tiles if grid == (1, 1) else resize(tile_size, tile_size)[None]
+    return torch.cat([whole, tiles])
