@@ -1,8 +1,8 @@
 """What lies behind the objects: gradients, noise, stripes and blobs, or a part of a photograph.
 
 Choices:
-- Every background is a tone plus a texture around zero. The tone is drawn to stand apart from the colours of the
-  objects, so that each outline can be seen.
+- Every background is a tone plus a texture around zero. The tone is drawn to stand apart from the colours of
+  the objects, so that each outline can be seen.
 - Photographs are cropped, flipped, stretched and shifted in colour. A few free ones come with the package
   (`photos/ATTRIBUTION.md`); a folder of one's own adds more.
 """

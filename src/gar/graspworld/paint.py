@@ -1,10 +1,10 @@
 """Colours and patterns: what an object's surface looks like.
 
 Choices:
-- A colour name is a box in hue, saturation and value, drawn from uniformly. The boxes keep a distance from one
-  another, so that nobody calls one colour by the other's name (no orange-red, no turquoise).
-- A pattern has a second colour, white or black, whichever stands out. It covers little more than a third, so that
-  the object's colour is the one that covers most of it; `color` always names that one.
+- A colour name is a box in hue, saturation and value, drawn from uniformly. The boxes keep a distance from
+  one another, so that nobody calls one colour by the other's name (no orange-red, no turquoise).
+- A pattern has a second colour, white or black, whichever stands out. It covers little more than a third, so
+  that the object's colour is the one that covers most of it; `color` always names that one.
 - Edges of the pattern are antialiased analytically: the signed distance to the edge, clipped to one pixel.
 """
 

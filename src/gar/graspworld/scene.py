@@ -2,12 +2,12 @@
 
 Choices:
 - Everything comes from one generator seeded with (seed, split, version): the same scene in every process.
-- First the objects are planned (words only), then placed, then drawn. Words are drawn uniformly, so that no word is
-  likelier than another; often several objects are look-alikes that differ in exactly one attribute.
-- Two objects are either apart by some pixels, or one clearly covers part of the other and differs from it in color.
-  Nothing touches by accident, so "in front of" is never a matter of a few pixels.
-- Objects lie wholly within the picture. Of each about two thirds or more can be seen, and what can be seen still
-  has the size that its word says.
+- First the objects are planned (words only), then placed, then drawn. Words are drawn uniformly, so that no
+  word is likelier than another; often several objects are look-alikes that differ in exactly one attribute.
+- Two objects are either apart by some pixels, or one clearly covers part of the other and differs from it in
+  color. Nothing touches by accident, so "in front of" is never a matter of a few pixels.
+- Objects lie wholly within the picture. Of each about two thirds or more can be seen, and what can be seen
+  still has the size that its word says.
 - A pixel belongs to the object that gives more than half of its light: visible masks never overlap.
 
 Shapes: H, W the picture; h, w the patch just around one object. Arrays are indexed (row, column).
@@ -46,12 +46,13 @@ Split = Literal["train", "held-out"]
 _SPLITS: tuple[Split, ...] = ("train", "held-out")
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 192, 4096, 2.0
-"""Limits of a scene, in pixels: below, the stripes of a small star cannot be seen; narrower, nothing large fits."""
+"""Limits of a scene in pixels: below, stripes on a small star vanish; narrower, nothing large fits."""
 
 _COUNTS = np.array([0.08, 0.17, 0.22, 0.22, 0.18, 0.13])  # of one to six objects
 _APART = 3  # pixels between objects that do not overlap
 _SEEN = 0.65  # least visible share of an object; a small crescent that shows less cannot be named
-_TRIES = 40
+_OVERLAPPING = 0.7  # how often an object is put in front of or behind another, if it can be
+_TRIES = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ def _pick(rng: np.random.Generator, words: Sequence[str]) -> str:
 
 
 def _plan_object(split: Split, rng: np.random.Generator) -> _Plan:
-    """Draws the words of an object; half of those in held-out scenes are combinations that training never shows."""
+    """Draws the words of an object; in held-out scenes half are combinations that training never shows."""
     wanted = split == "held-out" and rng.random() < 0.5
     while True:
         shape, color, pattern = _pick(rng, SHAPES), _pick(rng, COLORS), _pick(rng, PATTERNS)
@@ -186,7 +187,9 @@ class _Stage:
         """Finds a place for an object that suits all others; says whether there was one."""
         low, high = SIZE_SHARES[plan.size]
         others = [other for other in self.placed if other.plan.color != plan.color]
-        partner = others[self.rng.integers(len(others))] if others and self.rng.random() < 0.5 else None
+        partner = (
+            others[self.rng.integers(len(others))] if others and self.rng.random() < _OVERLAPPING else None
+        )
         patch: np.ndarray | None = None
         middle = (0.0, 0.0)
         for attempt in range(_TRIES):
@@ -195,21 +198,19 @@ class _Stage:
                 patch, middle = coverage(
                     outline(plan.shape, self.rng), math.sqrt(share * self.height * self.width)
                 )
-            position = (
-                self._beside(partner, patch, middle)
-                if partner and attempt < 20
-                else self._anywhere(patch, middle)
-            )
+            if attempt == _TRIES // 2:
+                partner = None
+            position = self._beside(partner, patch, middle) if partner else self._anywhere(patch, middle)
             if position is None:
                 continue
             candidate = self._candidate(plan, depth, patch, *position)
-            if self._suits(candidate, partner if attempt < 20 else None):
+            if self._suits(candidate, partner):
                 self.placed.append(candidate)
                 return True
         return False
 
     def _anywhere(self, patch: np.ndarray, middle: tuple[float, float]) -> tuple[int, int] | None:
-        """Draws the corner (left, top) of a patch so that its centroid has a place word, nine times of ten."""
+        """Draws the corner (left, top) of a patch; nine times of ten its centroid then has a place word."""
         height, width = patch.shape
         low_x, high_x = middle[0] / self.width, 1 - (width - middle[0]) / self.width
         low_y, high_y = middle[1] / self.height, 1 - (height - middle[1]) / self.height
@@ -269,7 +270,7 @@ class _Stage:
 
 
 def _compose(stage: _Stage, photographs: tuple[str, ...]) -> tuple[np.ndarray, list[WorldObject]]:
-    """Draws the placed objects from front to back: the image, and the objects in the order of `stage.placed`."""
+    """Draws what was placed, from front to back: the image, and the objects in the order of `placed`."""
     rng, size = stage.rng, (stage.height, stage.width)
     base = [draw_color(item.plan.color, rng) for item in stage.placed]
     light = np.ones(size, dtype=np.float32)  # what still passes to the objects behind
@@ -334,8 +335,8 @@ def render_scene(
         seed: Any number from 0. The two splits share no scene, whatever the seeds.
         split: "train", or "held-out": there about half of the objects have a combination of shape, color and
             pattern that training scenes never show (`is_held_out`).
-        size: Height and width in pixels, each from 192 to 4096 and neither more than twice the other; by default
-            drawn from the seed, the longest side from 256 to 320, the aspect between 3:4 and 4:3.
+        size: Height and width in pixels, each from 192 to 4096 and neither more than twice the other; by
+            default drawn from the seed, the longest side from 256 to 320, the aspect between 3:4 and 4:3.
         photographs: A folder of photographs to draw backgrounds from, beside those of the package.
 
     Returns:
@@ -364,7 +365,7 @@ def render_scene(
     rng = np.random.default_rng([seed, _SPLITS.index(split), HELD_OUT_VERSION])
     stage = _Stage(size or _draw_size(rng), rng)
     while not stage.placed:  # a single long arrow may find no room
-        # The largest first, while there is room; how near each is, and the order of the result, do not depend on it.
+        # The largest first, while there is room; depth and the order of the result do not depend on it.
         plans = sorted(_plan_scene(split, rng), key=lambda plan: -SIZES.index(plan.size))
         for plan, depth in zip(plans, rng.random(len(plans)), strict=True):
             stage.put(plan, depth)

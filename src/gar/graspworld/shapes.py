@@ -3,7 +3,7 @@
 Choices:
 - An outline is a list of rings of points (x, y): the outer boundary first, then holes. It has area 1 and its
   centroid at the origin, so that the scale is the square root of the wanted area in pixels.
-- Turning is limited where a turned shape would be another one: a square on its corner is a diamond, a cross is an x.
+- Turning is limited where a turned shape would be another one: a square on its corner is a diamond.
 - Coverage is counted on a grid four times as fine; a pixel's value is the share of it that the shape covers.
 
 Shapes: outlines are float64 (N, 2), coverage is float32 (h, w) in [0, 1].
@@ -146,7 +146,8 @@ def coverage(rings: list[np.ndarray], scale: float) -> tuple[np.ndarray, tuple[f
         scale: Pixels per unit: the square root of the wanted area in pixels.
 
     Returns:
-        Coverage (h, w), float32 in [0, 1], just large enough; and the origin of the outline in it as (x, y) pixels.
+        Coverage (h, w), float32 in [0, 1], just large enough; and the origin of the outline in it as
+        (x, y) pixels.
     """
     low = np.floor(rings[0].min(axis=0) * scale) - 1
     width, height = (np.ceil(rings[0].max(axis=0) * scale) + 1 - low).astype(int).tolist()

@@ -72,7 +72,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 """Every attribute of an object with the words it can have."""
 
 SIZE_SHARES = {"small": (0.006, 0.016), "medium": (0.026, 0.046), "large": (0.075, 0.130)}
-"""Share of the picture that an object of each size covers; each class begins at 1.6 times the end of the last."""
+"""Share of the picture that an object of each size covers; each class begins at 1.6 × the end of the last."""
 
 PLACE_MARGIN = 0.05
 """A centroid closer than this (share of the side) to the border of a cell has no place word."""
