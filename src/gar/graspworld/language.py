@@ -77,10 +77,6 @@ def _name(prompt: int) -> str:
     return f"<Prompt{prompt}>"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
 def _in_words(attribute: str, word: str) -> str:
     """The word as an answer: a place becomes a phrase."""
     return place_phrase(word) if attribute == "place" else word
@@ -121,7 +117,7 @@ class _Writer:
         return *pair, self.relations[pair]
 
     def wrong_words(self, number: int, attribute: str, count: int) -> list[str]:
-        """Draws words that are not true of an object; half of the time rather those that are true of others."""
+        """Draws words that are not true of an object; half of the time rather words of other objects."""
         own = self.words[number][attribute]
         wrong = [word for word in ATTRIBUTES[attribute] if word != own]
         seen = {words.get(attribute) for words in self.scene_words}
@@ -172,22 +168,22 @@ class _Writer:
         return Turn("relation", (a, b), question, f"{_name(a)} is {word} {_name(b)}.")
 
     def pick_which(self) -> tuple[int, str] | None:
-        """Draws a prompt and a question to which it alone is the answer."""
+        """Draws a prompt and a description that is true of no other prompt."""
         if len(self.numbers) < 2:
             return None
         number = self.pick(self.numbers)
         description = self.describe_uniquely(number)
-        if description is None:
-            return None
-        names = [_name(other) for other in sorted(self.numbers)]
-        question = self.pick(
+        return None if description is None else (number, description)
+
+    def ask_which(self, description: str, among: Sequence[int]) -> str:
+        names = [_name(number) for number in among]
+        return self.pick(
             (
                 f"Which object is {description}?",
-                f"Which one among {_listed(names)} is {description}?",
+                f"Which one among {', '.join(names[:-1])} or {names[-1]} is {description}?",
                 f"Which of the marked objects is {description}?",
             )
         )
-        return number, question
 
     def describe_uniquely(self, number: int) -> str | None:
         """Describes an object by as few attributes as tell it from the other prompts, sometimes one more."""
@@ -212,8 +208,9 @@ class _Writer:
         drawn = self.pick_which()
         if drawn is None:
             return None
-        number, question = drawn
-        return Turn("which", tuple(sorted(self.numbers)), question, _name(number))
+        number, description = drawn
+        among = tuple(sorted(self.numbers))
+        return Turn("which", among, self.ask_which(description, among), _name(number))
 
     def same(self) -> Turn | None:
         if len(self.numbers) < 2:
@@ -289,14 +286,11 @@ class _Writer:
         drawn = self.pick_which()
         if drawn is None:
             return None
-        number, question = drawn
+        number, description = drawn
         wrong = self.some([other for other in self.numbers if other != number], 3)
-        prompts = tuple(sorted([number, *wrong]))
-        if len(prompts) < len(self.numbers):  # the question may not list prompts that are no option
-            question = f"Which object is {question.rsplit(' is ', 1)[1]}"
-        return self.choice(
-            "choice-which", prompts, question, _name(number), [_name(other) for other in wrong]
-        )
+        among = tuple(sorted([number, *wrong]))
+        question = self.ask_which(description, among)
+        return self.choice("choice-which", among, question, _name(number), [_name(other) for other in wrong])
 
 
 _WRITERS: dict[str, Callable[[_Writer], Turn | None]] = {

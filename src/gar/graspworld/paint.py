@@ -3,8 +3,8 @@
 Choices:
 - A colour name is a box in hue, saturation and value, drawn from uniformly. The boxes keep a distance from
   one another, so that nobody calls one colour by the other's name (no orange-red, no turquoise).
-- A pattern has a second colour, white or black, whichever stands out. It covers little more than a third, so
-  that the object's colour is the one that covers most of it; `color` always names that one.
+- A pattern has a second colour, white or black, whichever stands out. It covers about two fifths, so that
+  the object's colour is the one that covers most of it; `color` always names that one.
 - Edges of the pattern are antialiased analytically: the signed distance to the edge, clipped to one pixel.
 """
 
@@ -54,9 +54,9 @@ def second_color(color: np.ndarray, rng: np.random.Generator) -> str:
 
 
 def _pattern(kind: str, shape: tuple[int, int], period: float, rng: np.random.Generator) -> np.ndarray:
-    """Share (h, w) in [0, 1] of the second colour at each pixel; about 0.36 of the whole."""
+    """Share (h, w) in [0, 1] of the second colour at each pixel; about 0.4 of the whole."""
     height, width = shape
-    angle, phase = rng.uniform(0, math.pi), rng.uniform(0, period, 2)
+    angle, phase = rng.uniform(0, math.pi), rng.uniform(0, 3 * period, 2)
     cos, sin = math.cos(angle), math.sin(angle)
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None, :]
     u, v = x * cos + y * sin + phase[0], y * cos - x * sin + phase[1]
@@ -66,10 +66,10 @@ def _pattern(kind: str, shape: tuple[int, int], period: float, rng: np.random.Ge
     elif kind == "dotted":
         inside = 0.345 * period - np.hypot(from_middle, v % period - period / 2)
     elif kind == "checkered":
-        half = period / 2
+        half = 0.85 * period  # side of a square; smaller ones look like dots
         row, column = np.floor(v / half), np.floor(u / half)
         across = np.maximum(np.abs(u - (column + 0.5) * half), np.abs(v - (row + 0.5) * half))
-        inside = np.where((row + column) % 2 == 0, 0.44 * half - across, -1.0)
+        inside = np.where((row + column) % 2 == 0, 0.47 * half - across, -1.0)
     else:
         raise KeyError(kind)
     return np.clip(inside + 0.5, 0, 1)
@@ -90,7 +90,7 @@ def paint(
         pattern: One of `PATTERNS`.
         second: "white" or "black"; None for a plain surface.
         shape: Height and width in pixels.
-        period: Pixels from one stripe, dot or pair of squares to the next.
+        period: Pixels from one stripe or dot to the next; squares have 0.85 of it as their side.
         rng: Where orientation, phase and shading come from.
 
     Returns:

@@ -280,7 +280,7 @@ def _compose(stage: _Stage, photographs: tuple[str, ...]) -> tuple[np.ndarray, l
     for depth, number in enumerate(order):
         item = stage.placed[number]
         plan, (height, width) = item.plan, item.patch.shape
-        period = max(6.5, rng.uniform(0.20, 0.30) * math.sqrt(item.area))
+        period = max(7.0, rng.uniform(0.20, 0.30) * math.sqrt(item.area))
         second = None if plan.pattern == "plain" else second_color(base[number], rng)
         surface = paint(base[number], plan.pattern, second, (height, width), period, rng)
         window = np.s_[item.top : item.top + height, item.left : item.left + width]
