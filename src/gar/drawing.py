@@ -20,8 +20,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 if TYPE_CHECKING:
-    from gar.regions import Region
     from numpy.typing import NDArray
+
+    from gar.regions import Region
 
     Mask = NDArray[np.bool_]
 
@@ -168,26 +169,29 @@ def _draw_tags(drawn: Image.Image, masks: Sequence[Mask], font_size: int, gap: i
 
 
 def _best_place(taken: NDArray[np.float32], mask: Mask, width: int, height: int, gap: int) -> Box:
-    """The box for a tag: above, below, left, right or at the corners of the region, the least taken first."""
+    """The box for a tag: above, below, left, right of the region or inside, where the least is hidden."""
     picture_height, picture_width = mask.shape
     x1, y1, x2, y2 = _mask_box(mask)
-    top_x, bottom_x = int(np.median(np.flatnonzero(mask[y1]))), int(np.median(np.flatnonzero(mask[y2 - 1])))
-    above, below = y1 - gap - height, y2 + gap
-    centers = [
-        (top_x - width // 2, above),
-        (x1, above),
-        (x2 - width, above),
-        (x1 - gap - width, y1),
-        (x2 + gap, y1),
-        (bottom_x - width // 2, below),
-        (x1 + gap, y1 + gap),
+    top, bottom = _middle(mask[y1]), _middle(mask[y2 - 1])
+    left, right = _middle(mask[:, x1]), _middle(mask[:, x2 - 1])
+    corners = [
+        (top - width // 2, y1 - gap - height),
+        (bottom - width // 2, y2 + gap),
+        (x1 - gap - width, left - height // 2),
+        (x2 + gap, right - height // 2),
+        (top - width // 2, y1 + gap),
     ]
     boxes: list[Box] = []
-    for x, y in centers:
-        left = max(0, min(x, picture_width - width))  # kept inside the picture
-        top = max(0, min(y, picture_height - height))
-        boxes.append((left, top, left + width, top + height))
+    for x, y in corners:
+        x1 = max(0, min(x, picture_width - width))  # kept inside the picture
+        y1 = max(0, min(y, picture_height - height))
+        boxes.append((x1, y1, x1 + width, y1 + height))
     return min(boxes, key=lambda box: float(taken[box[1] : box[3], box[0] : box[2]].sum()))
+
+
+def _middle(line: Mask) -> int:
+    """The middle one of a line's true pixels."""
+    return int(np.median(np.flatnonzero(line)))
 
 
 def _text_color(color: Color) -> Color:
