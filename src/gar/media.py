@@ -1,0 +1,387 @@
+"""Pictures from wherever they come, as RGB.
+
+`load_image` takes a path, bytes, a data URL, an http(s) URL, a Pillow image or an array, and gives a Pillow
+image in mode RGB that is the right way up.
+
+Choices of this file:
+
+* Every failure is a `MediaError` that says what was given and what is allowed; contents never stand in a
+  message.
+* Sizes are checked before anything of that size is read or decoded: bytes before reading, pixels in the
+  header.
+* Only formats that Pillow decodes itself are opened (`FORMATS`). EPS and the like would start other programs.
+* Nothing is fetched from a host that the caller has not named, redirects included; size and time are
+  bounded. Proxy settings, cookies and passwords are not used.
+* Color: alpha and transparent palette entries are dropped, not blended, so hidden colors show; this is what
+  the published GAR code does. 16-bit grey and arrays are divided by 257, not clipped. Color profiles are
+  not applied.
+* Of several frames the first is taken; of a Pillow image, the frame that it stands at.
+* Pillow warns of odd files through Python's warnings, whose filters are global; a lock keeps two threads from
+  mixing them up, so pictures are decoded one at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import http.client
+import io
+import re
+import socket
+import stat
+import threading
+import time
+import warnings
+from collections.abc import Collection, Generator
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urljoin, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from gar.errors import MediaError
+
+__all__ = ["FORMATS", "ImageSource", "load_image"]
+
+ImageSource: TypeAlias = str | Path | bytes | bytearray | Image.Image | NDArray[Any]
+"""What `load_image` takes."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+"""Pillow's names of the file formats that are opened; MPO, of several frames, opens as JPEG."""
+
+_MAX_HOPS = 5
+"""Requests for one picture: the first and four redirects."""
+_STALL_SECONDS = 10.0
+"""How long a server may keep silent."""
+_URL_SAFE = "/%:@!$&'()*+,;=~?-._"
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns each EXIF orientation (EXIF 2.3, tag 0x0112) upright; Pillow turns counter-clockwise."""
+
+_warning_filters = threading.Lock()
+
+
+def load_image(
+    source: ImageSource,
+    *,
+    max_pixels: int = 64_000_000,
+    max_bytes: int = 100_000_000,
+    allow_hosts: Collection[str] = (),
+    max_seconds: float = 30.0,
+) -> Image.Image:
+    """Load a picture as RGB, turned upright by its EXIF orientation.
+
+    Args:
+        source: one of
+
+            * a path (str or Path), the bytes of a file, or a data URL (`data:image/png;base64,...`);
+            * an http or https URL whose host is in `allow_hosts`;
+            * a Pillow image, which is left as it is;
+            * an array (H, W), (H, W, 3) or (H, W, 4): bool, uint8, uint16 (0 to 65535) or float (0 to 1).
+        max_pixels: the most pixels (width x height) that are decoded.
+        max_bytes: the most bytes that are read from a file, URL or data URL.
+        allow_hosts: names of hosts, without port, that may be fetched from.
+        max_seconds: how long fetching may take, redirects included.
+
+    Returns:
+        A new Pillow image in mode RGB without EXIF data, so loading it again changes nothing.
+
+    Raises:
+        MediaError: missing, not a file, empty, truncated, not a picture, over a limit, a host that is not
+            allowed, a server that fails, or an array of another shape, type or range.
+
+    Example:
+        >>> load_image(np.zeros((2, 3), np.uint8)).size
+        (3, 2)
+    """
+    if isinstance(source, Image.Image):
+        return _rgb(source, "the Pillow image", max_pixels)
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_pixels)
+    if isinstance(source, (bytes, bytearray)):
+        return _decode(source, f"the picture of {len(source)} bytes", max_pixels, max_bytes)
+    if isinstance(source, str) and (scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)", source)):
+        kind = scheme[0].lower()
+        if kind == "data":
+            data = _read_data_url(source, max_bytes)
+            return _decode(data, f"the data URL of {len(source)} characters", max_pixels, max_bytes)
+        if kind in ("http", "https"):
+            names = [allow_hosts] if isinstance(allow_hosts, str) else allow_hosts
+            data = _fetch(source, {name.lower() for name in names}, max_bytes, max_seconds)
+            return _decode(data, _url_name(urlsplit(source)), max_pixels, max_bytes)
+        if source[scheme.end() :].startswith("://"):
+            raise MediaError(f"{_short(source)}: {kind} URLs are not read; allowed are http, https and data")
+    if isinstance(source, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return _decode(_read_file(source, max_bytes), _short(source), max_pixels, max_bytes)
+    raise MediaError(
+        f"a picture cannot be of type {type(source).__name__}; allowed are a path, bytes, a data URL, "
+        "an http(s) URL, a Pillow image and a numpy array"
+    )
+
+
+def _read_file(path: str | Path, max_bytes: int) -> bytes:
+    """Bytes of a regular file; devices and pipes, which may never end, are refused."""
+    name = _short(path)
+    try:
+        file = Path(path)
+        status = file.stat()
+        if stat.S_ISREG(status.st_mode):
+            _check_bytes(status.st_size, name, max_bytes)
+            with file.open("rb") as stream:
+                return stream.read(max_bytes + 1)
+    except MediaError:
+        raise
+    except FileNotFoundError as error:
+        raise MediaError(f"{name}: there is no such file") from error
+    except OSError as error:
+        raise MediaError(f"{name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise MediaError(f"{name} is not a path: it holds characters that no file name can") from error
+    what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+    raise MediaError(f"{name} is {what}; needed is a picture file")
+
+
+def _read_data_url(url: str, max_bytes: int) -> bytes:
+    """Bytes of `data:[type][;base64],payload` (RFC 2397)."""
+    name = f"the data URL of {len(url)} characters"
+    head, comma, payload = url.partition(",")
+    if not comma:
+        raise MediaError(f"{name} has no comma before its data")
+    # A byte takes at most four characters: three (%41) times the four thirds of base64.
+    if len(payload) > 4 * max_bytes:
+        raise MediaError(f"{name} is too long; allowed are {max_bytes} bytes (max_bytes)")
+    if not payload.isascii():
+        raise MediaError(f"{name} holds characters that are not ASCII")
+    data = unquote_to_bytes(payload)
+    if not head.lower().endswith(";base64"):
+        return data
+    try:
+        return base64.b64decode(b"".join(data.split()), validate=True)
+    except binascii.Error as error:
+        raise MediaError(f"{name} does not hold valid base64") from error
+
+
+def _fetch(url: str, hosts: set[str], max_bytes: int, max_seconds: float) -> bytes:
+    """Bytes behind an http(s) URL, following redirects only to hosts that are allowed."""
+    deadline = time.monotonic() + max_seconds
+    for _ in range(_MAX_HOPS):
+        parts = _checked_url(url, hosts)
+        name = _url_name(parts)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise MediaError(f"{name} took more than {max_seconds:g} s (max_seconds)")
+        try:
+            status, location, data = _get(parts, max_bytes, left)
+        except MediaError:
+            raise
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+            # An AttributeError, too, is a connection that was hung up while it was being read.
+            late = time.monotonic() >= deadline
+            reason = f"more than {max_seconds:g} s (max_seconds)" if late else type(error).__name__
+            raise MediaError(f"{name} cannot be fetched: {reason}") from error
+        if time.monotonic() >= deadline:  # hung up, which reads like the end of the data
+            raise MediaError(f"{name} cannot be fetched: more than {max_seconds:g} s (max_seconds)")
+        if status == 200:
+            return data
+        if status not in (301, 302, 303, 307, 308):
+            raise MediaError(f"{name} answered with status {status}; needed is 200")
+        url = location
+    raise MediaError(f"the URL leads to more than {_MAX_HOPS - 1} redirects")
+
+
+def _get(parts: SplitResult, max_bytes: int, seconds: float) -> tuple[int, str, bytes]:
+    """One request: status, where a redirect would lead, and the data, limited in its number of bytes."""
+    secure = parts.scheme == "https"
+    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = connect(parts.hostname or "", parts.port, timeout=min(seconds, _STALL_SECONDS))
+    with contextlib.closing(connection):
+        connection.connect()
+        # A server that sends a byte now and then never stalls, so a clock hangs up on it.
+        clock = threading.Timer(seconds, _hang_up, [connection.sock])
+        clock.daemon = True
+        clock.start()
+        try:
+            path = quote(parts.path or "/", safe=_URL_SAFE)
+            query = f"?{quote(parts.query, safe=_URL_SAFE)}" if parts.query else ""
+            headers = {"User-Agent": "grasp-any-region", "Accept": "image/*"}
+            connection.request("GET", path + query, headers=headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                location = urljoin(parts.geturl(), response.getheader("Location", ""))
+                return response.status, location, b""
+            if response.length is not None:
+                _check_bytes(response.length, _url_name(parts), max_bytes)
+            return 200, "", response.read(max_bytes + 1)
+        finally:
+            clock.cancel()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """Ends whatever another thread is reading from a socket."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _checked_url(url: str, hosts: set[str]) -> SplitResult:
+    """The parts of a URL that may be fetched."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise MediaError(f"the URL of {len(url)} characters has no readable host or port") from error
+    name = _url_name(parts)
+    if parts.scheme not in ("http", "https"):
+        raise MediaError(f"{name}: only http and https are fetched")
+    # Characters by which two readers of a URL may disagree about its host.
+    if not host or "@" in parts.netloc or re.search(r"[\x00-\x1f\x7f\\]", url):
+        raise MediaError(f"{name}: needed is http(s)://host/path, without a user name or control characters")
+    if host not in hosts:
+        allowed = ", ".join(sorted(hosts)) or "none"
+        raise MediaError(
+            f"{name}: host {_short(host)} is not allowed (allowed: {allowed}); "
+            f"to fetch from it pass allow_hosts=[{_short(host)}]"
+        )
+    return parts
+
+
+def _decode(data: bytes | bytearray, name: str, max_pixels: int, max_bytes: int) -> Image.Image:
+    """A picture from the bytes of a file."""
+    _check_bytes(len(data), name, max_bytes)
+    if not data:
+        raise MediaError(f"{name} is empty (0 bytes)")
+    with _decoding(name, max_pixels):
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    return _rgb(image, name, max_pixels)
+
+
+def _rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+    """A new upright RGB picture of a Pillow image, which may not have been read from its file yet."""
+    _check_pixels(image.size, name, max_pixels)
+    with _decoding(name, max_pixels):
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        upright = image if turn is None else image.transpose(turn)
+        rgb = _eight_bits(upright, name).convert("RGB")
+    rgb.info = {}
+    return rgb
+
+
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
+    """The picture in a mode that Pillow's own conversion to RGB treats well."""
+    if image.mode == "RGBa":
+        return image.convert("RGBA")
+    if image.mode == "La":
+        return image.convert("LA")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(_bytes_of(np.asarray(image), name))
+    if image.mode == "I":
+        values = np.asarray(image)
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high > 65535:
+            raise MediaError(
+                f"{name} has 32-bit values from {low} to {high}; allowed are 0 to 65535 (16 bits)"
+            )
+        return Image.fromarray(_bytes_of(values.astype(np.uint16), name))
+    if image.mode == "F":
+        return Image.fromarray(_bytes_of(np.asarray(image), name))
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where there is none or it cannot be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+        return value if isinstance(value, int) else 1
+    except Exception:  # damaged EXIF data; the pixels are sound
+        return 1
+
+
+def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
+    """A picture from an array of samples."""
+    name = f"the array of shape {array.shape} and type {array.dtype}"
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        hint = "; put the channels last" if array.ndim == 3 and array.shape[0] in (1, 3, 4) else ""
+        raise MediaError(f"{name} is not a picture; allowed are (H, W), (H, W, 3) and (H, W, 4){hint}")
+    _check_pixels((array.shape[1], array.shape[0]), name, max_pixels)
+    samples = _bytes_of(array if array.ndim == 2 else array[..., :3], name)
+    return Image.fromarray(np.ascontiguousarray(samples)).convert("RGB")
+
+
+def _bytes_of(samples: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Samples as uint8, each type from its own full range."""
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype == np.bool_:
+        return samples.astype(np.uint8) * np.uint8(255)
+    if samples.dtype.kind == "u" and samples.dtype.itemsize == 2:
+        return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if samples.dtype.kind == "f":
+        low, high = float(samples.min()), float(samples.max())
+        if not (low >= 0 and high <= 1):  # so that NaN is refused, too
+            raise MediaError(f"{name} has values from {low:g} to {high:g}; floats must lie in 0 to 1")
+        return np.rint(samples * 255).astype(np.uint8)
+    raise MediaError(f"{name} is not a picture; allowed types are uint8, uint16, float (0 to 1) and bool")
+
+
+@contextlib.contextmanager
+def _decoding(name: str, max_pixels: int) -> Generator[None]:
+    """Turns whatever Pillow raises into a `MediaError`, and keeps its warnings to itself."""
+    try:
+        with _warning_filters, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except MediaError:
+        raise
+    except UnidentifiedImageError as error:
+        raise MediaError(
+            f"{name} is not a picture, or its header is damaged; read are {', '.join(FORMATS)}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise MediaError(
+            f"{name} has more pixels than allowed: {min(max_pixels, limit)} "
+            "(max_pixels, and twice PIL.Image.MAX_IMAGE_PIXELS)"
+        ) from error
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        raise MediaError(f"{name} is truncated or damaged: {_short(error, quoted=False)}") from error
+
+
+def _check_pixels(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise MediaError(f"{name} has no pixels: it is {width} x {height} (width x height)")
+    if width * height > max_pixels:
+        raise MediaError(
+            f"{name} has {width * height} pixels, {width} x {height} (width x height); "
+            f"allowed are {max_pixels} (max_pixels)"
+        )
+
+
+def _check_bytes(count: int, name: str, max_bytes: int) -> None:
+    if count > max_bytes:
+        raise MediaError(f"{name} has {count} bytes or more; allowed are {max_bytes} (max_bytes)")
+
+
+def _url_name(parts: SplitResult) -> str:
+    """A URL for messages: without its query and user name, which may hold secrets."""
+    return _short(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+def _short(value: object, *, quoted: bool = True) -> str:
+    """The end of a long name, the beginning of a long message, in at most 80 characters."""
+    text = str(value)
+    if len(text) > 80:
+        text = f"...{text[-77:]}" if quoted else f"{text[:77]}..."
+    return repr(text) if quoted else text
