@@ -38,6 +38,8 @@ RGB = {
 }
 """The second colours of patterns."""
 
+_MOST, _TRIES = 0.42, 12  # most of what is seen that the second colour covers; how often a pattern is redrawn
+
 
 def draw_color(name: str, rng: np.random.Generator) -> np.ndarray:
     """Draws a colour that everybody would call `name`: RGB (3,), float32 in [0, 255]."""
@@ -69,7 +71,7 @@ def _pattern(kind: str, shape: tuple[int, int], period: float, rng: np.random.Ge
         half = 0.85 * period  # side of a square; smaller ones look like dots
         row, column = np.floor(v / half), np.floor(u / half)
         across = np.maximum(np.abs(u - (column + 0.5) * half), np.abs(v - (row + 0.5) * half))
-        inside = np.where((row + column) % 2 == 0, 0.47 * half - across, -1.0)
+        inside = np.where((row + column) % 2 == 0, 0.45 * half - across, -1.0)
     else:
         raise KeyError(kind)
     return np.clip(inside + 0.5, 0, 1)
@@ -79,7 +81,7 @@ def paint(
     color: np.ndarray,
     pattern: str,
     second: str | None,
-    shape: tuple[int, int],
+    seen: np.ndarray,
     period: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -89,18 +91,21 @@ def paint(
         color: RGB (3,) in [0, 255].
         pattern: One of `PATTERNS`.
         second: "white" or "black"; None for a plain surface.
-        shape: Height and width in pixels.
+        seen: Share (h, w) in [0, 1] of each pixel that will be seen of the surface.
         period: Pixels from one stripe or dot to the next; squares have 0.85 of it as their side.
         rng: Where orientation, phase and shading come from.
 
     Returns:
         float32 (h, w, 3) in [0, 255], softly shaded from one side to the other.
     """
-    surface = np.broadcast_to(color, (*shape, 3))
+    surface = np.broadcast_to(color, (*seen.shape, 3))
     if second is not None:
-        share = _pattern(pattern, shape, period, rng)[..., None]
-        surface = surface + share * (RGB[second] - color)
+        for _ in range(_TRIES):  # on a small object much depends on where the stripes fall
+            share = _pattern(pattern, seen.shape, period, rng)
+            if (share * seen).sum() <= _MOST * seen.sum():
+                break
+        surface = surface + share[..., None] * (RGB[second] - color)
     across, down = rng.uniform(-0.06, 0.06, 2)
-    x = np.linspace(-across, across, shape[1], dtype=np.float32)[None, :]
-    y = np.linspace(-down, down, shape[0], dtype=np.float32)[:, None]
+    x = np.linspace(-across, across, seen.shape[1], dtype=np.float32)[None, :]
+    y = np.linspace(-down, down, seen.shape[0], dtype=np.float32)[:, None]
     return (surface * (0.97 + x + y)[..., None]).astype(np.float32)

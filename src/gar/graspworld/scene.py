@@ -49,6 +49,7 @@ MIN_SIDE, MAX_SIDE, MAX_ASPECT = 192, 4096, 2.0
 """Limits of a scene in pixels: below, stripes on a small star vanish; narrower, nothing large fits."""
 
 _COUNTS = np.array([0.08, 0.17, 0.22, 0.22, 0.18, 0.13])  # of one to six objects
+_SIZE_ODDS = np.array([0.31, 0.33, 0.36])  # large objects more often find no room
 _APART = 3  # pixels between objects that do not overlap
 _SEEN = 0.65  # least visible share of an object; a small crescent that shows less cannot be named
 _OVERLAPPING = 0.7  # how often an object is put in front of or behind another, if it can be
@@ -132,7 +133,7 @@ def _plan_object(split: Split, rng: np.random.Generator) -> _Plan:
     while True:
         shape, color, pattern = _pick(rng, SHAPES), _pick(rng, COLORS), _pick(rng, PATTERNS)
         if is_held_out(shape, color, pattern) == wanted:
-            return _Plan(shape, color, pattern, _pick(rng, SIZES))
+            return _Plan(shape, color, pattern, SIZES[rng.choice(len(SIZES), p=_SIZE_ODDS)])
 
 
 def _plan_look_alike(model: _Plan, split: Split, rng: np.random.Generator) -> _Plan:
@@ -282,9 +283,9 @@ def _compose(stage: _Stage, photographs: tuple[str, ...]) -> tuple[np.ndarray, l
         plan, (height, width) = item.plan, item.patch.shape
         period = max(7.0, rng.uniform(0.20, 0.30) * math.sqrt(item.area))
         second = None if plan.pattern == "plain" else second_color(base[number], rng)
-        surface = paint(base[number], plan.pattern, second, (height, width), period, rng)
         window = np.s_[item.top : item.top + height, item.left : item.left + width]
         share = light[window] * item.patch
+        surface = paint(base[number], plan.pattern, second, share, period, rng)
         image[window] += share[..., None] * surface
         light[window] -= share
         mask = np.zeros(size, dtype=bool)

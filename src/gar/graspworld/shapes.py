@@ -5,6 +5,7 @@ Choices:
   centroid at the origin, so that the scale is the square root of the wanted area in pixels.
 - Turning is limited where a turned shape would be another one: a square on its corner is a diamond.
 - Coverage is counted on a grid four times as fine; a pixel's value is the share of it that the shape covers.
+  (PIL draws the boundary too, which widens a shape by less than a tenth of a pixel.)
 
 Shapes: outlines are float64 (N, 2), coverage is float32 (h, w) in [0, 1].
 """

@@ -2,16 +2,18 @@
 
 One configuration class serves our own checkpoints and the published ones (`config.json` with
 `model_type: "GAR"` and an `mllm_config`): `GARConfig.from_dict` recognises the published layout and translates
-it, so `AutoConfig.from_pretrained` works on both without remote code.
+it, so `AutoConfig.from_pretrained` works on both without remote code. The imports are kept to what transformers'
+Auto classes themselves need, because the class is registered while transformers is still being imported.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
-from transformers import LlamaConfig, PreTrainedConfig
-from transformers.configuration_utils import SubConfigSpec
+from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
+from transformers.models.auto.configuration_auto import AutoConfig
 
 from gar.errors import CheckpointError
 
@@ -106,7 +108,7 @@ class GARConfig(PreTrainedConfig):
     model_type = "GAR"
     sub_configs_defaults = {
         "vision_config": SubConfigSpec(config_class=GARVisionConfig, model_type="gar_vision"),
-        "text_config": SubConfigSpec(config_class=LlamaConfig, model_type="llama"),
+        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
 
     vision_config: dict[str, Any] | PreTrainedConfig | None = None
@@ -136,6 +138,7 @@ class GARConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         if self.tie_word_embeddings is None:
             self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+        import_module("gar.model.modeling")  # registers the model with the Auto classes, see gar.registration
 
     @property
     def feature_grid_size(self) -> int:
@@ -233,3 +236,7 @@ def architecture_of(vision: GARVisionConfig) -> str:
         f"intermediate_size {vision.intermediate_size} with rope_grid_offset {vision.rope_grid_offset} "
         f"and hidden_size {vision.hidden_size} is no size of {', '.join(_TIMM_ARCHITECTURES)}"
     )
+
+
+AutoConfig.register(GARConfig.model_type, GARConfig, exist_ok=True)
+AutoConfig.register(GARVisionConfig.model_type, GARVisionConfig, exist_ok=True)

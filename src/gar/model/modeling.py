@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Cache, GenerationMixin, LlamaModel, PreTrainedModel
+from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, LlamaModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from gar.model.checkpoints import register_published_names
@@ -333,3 +333,4 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
 
 
 register_published_names(GARForConditionalGeneration)
+AutoModelForImageTextToText.register(GARConfig, GARForConditionalGeneration, exist_ok=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, BatchFeature, ProcessorMixin
+from transformers import AutoProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
 
 from gar.errors import CheckpointError, PromptError
 from gar.model.configuration import GARConfig
@@ -360,3 +360,6 @@ class GARProcessor(ProcessorMixin):
                 if setting in saved:
                     changed.setdefault(setting, saved[setting])
         return cls(tokenizer, config, **changed)
+
+
+AutoProcessor.register(GARConfig, GARProcessor, exist_ok=True)

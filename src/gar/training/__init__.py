@@ -1,0 +1,1 @@
+"""Training: tokenizer, datasets, collator, trainer and the recipe of the embedded model."""
