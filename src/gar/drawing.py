@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["PROMPT_COLORS", "draw_regions", "prompt_color"]
+__all__ = ["PROMPT_COLORS", "draw_regions", "prompt_color", "text_color"]
 
 Color = tuple[int, int, int]
 Box = tuple[int, int, int, int]
@@ -165,7 +165,7 @@ def _draw_tags(drawn: Image.Image, masks: Sequence[Mask], font_size: int, gap: i
             width=max(1, font_size // 12),
         )
         at = ((x1 + x2 - left - right) / 2, (y1 + y2 - top - bottom) / 2)
-        pen.text(at, text, fill=_text_color(color), font=font)
+        pen.text(at, text, fill=text_color(color), font=font)
 
 
 def _best_place(taken: NDArray[np.float32], mask: Mask, width: int, height: int, gap: int) -> Box:
@@ -194,7 +194,7 @@ def _middle(line: Mask) -> int:
     return int(np.median(np.flatnonzero(line)))
 
 
-def _text_color(color: Color) -> Color:
+def text_color(color: Color) -> Color:
     """Black on light colors and white on dark ones (luma of ITU-R BT.601)."""
     red, green, blue = color
     return _BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 150 else _WHITE
