@@ -376,7 +376,7 @@ def write_turns(
         >>> rng = np.random.default_rng(0)
         >>> turn = write_turns(render_scene(0), {0: 0}, rng, kinds=["shape"])[0]
         >>> turn.kind, turn.answer
-        ('shape', 'triangle')
+        ('shape', 'heart')
     """
     _check(scene, prompts, kinds)
     writer = _Writer(scene, prompts, rng)

@@ -50,6 +50,7 @@ MIN_SIDE, MAX_SIDE, MAX_ASPECT = 192, 4096, 2.0
 
 _COUNTS = np.array([0.08, 0.17, 0.22, 0.22, 0.18, 0.13])  # of one to six objects
 _SIZE_ODDS = np.array([0.31, 0.33, 0.36])  # large objects more often find no room
+_THIRDS = np.array([0.345, 0.31, 0.345])  # large objects fit nowhere but in the middle
 _APART = 3  # pixels between objects that do not overlap
 _SEEN = 0.65  # least visible share of an object; a small crescent that shows less cannot be named
 _OVERLAPPING = 0.7  # how often an object is put in front of or behind another, if it can be
@@ -170,7 +171,7 @@ def _grown(patch: np.ndarray, margin: int) -> np.ndarray:
 
 def _draw_center(low: float, high: float, rng: np.random.Generator) -> float | None:
     """Draws a coordinate well within a random third of [0, 1], if [low, high] leaves it any room."""
-    third = int(rng.integers(3))
+    third = int(rng.choice(3, p=_THIRDS))
     start = max(low, third / 3 + (PLACE_MARGIN if third > 0 else 0.0))
     end = min(high, (third + 1) / 3 - (PLACE_MARGIN if third < 2 else 0.0))
     return rng.uniform(start, end) if end > start else None

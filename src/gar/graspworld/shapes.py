@@ -155,7 +155,7 @@ def coverage(rings: list[np.ndarray], scale: float) -> tuple[np.ndarray, tuple[f
     fine = Image.new("L", (width * _FINE, height * _FINE))
     draw = ImageDraw.Draw(fine)
     for number, ring in enumerate(rings):
-        points = (ring * scale - low) * _FINE - 0.5  # PIL counts from the centre of the first pixel
+        points = (ring * scale - low) * _FINE  # not shifted by half a pixel: measured, discs are then centred
         draw.polygon(points.ravel().tolist(), fill=0 if number else 255)
     patch = np.asarray(fine.reduce(_FINE), dtype=np.float32) / 255
     return patch, (-low[0], -low[1])
