@@ -29,7 +29,7 @@ from gar.model.projector import GARProjector, pool_cells
 from gar.model.replay import mask_weighted_mean, replay_slots, roi_align
 from gar.model.vision import GARVisionTower
 
-__all__ = ["VISION_INPUTS", "GARForConditionalGeneration", "GARModel", "GARPreTrainedModel", "RegionFeatures"]
+__all__ = ["VISION_INPUTS", "GARForConditionalGeneration", "GARModel", "GARModelOutput", "GAROutput", "GARPreTrainedModel", "RegionFeatures"]
 
 VISION_INPUTS = (
     "pixel_values",
@@ -53,6 +53,22 @@ class RegionFeatures:
     """(T, image tokens of a tile, D): what is written over the image tokens."""
     replay: torch.Tensor
     """(R, replay tokens, D): what is written over each region's crop tokens."""
+
+
+@dataclass
+class GARModelOutput(BaseModelOutputWithPast):
+    """Output of `GARModel`."""
+
+    replay_hidden_states: torch.Tensor | None = None
+    """(R, replay tokens, D): what was written over each region's crop tokens."""
+
+
+@dataclass
+class GAROutput(CausalLMOutputWithPast):
+    """Output of `GARForConditionalGeneration`."""
+
+    replay_hidden_states: torch.Tensor | None = None
+    """(R, replay tokens, D): what was written over each region's crop tokens."""
 
 
 class GARPreTrainedModel(PreTrainedModel):
@@ -176,10 +192,11 @@ class GARModel(GARPreTrainedModel):
         region_boxes: torch.Tensor | None = None,
         region_index: torch.Tensor | None = None,
         **kwargs: Any,
-    ) -> BaseModelOutputWithPast:
+    ) -> GARModelOutput:
         """Reads pictures, regions and text; see `GARForConditionalGeneration.forward`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
+        replay = None
         if inputs_embeds is None and mask_values is not None:
             features = self.get_region_features(
                 pixel_values=pixel_values,
@@ -191,15 +208,17 @@ class GARModel(GARPreTrainedModel):
                 region_index=region_index,
             )
             inputs_embeds = self.embed(input_ids, features, region_index)
+            replay = features.replay
         elif inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
-        return self.language_model(
+        outputs = self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
+        return GARModelOutput(**outputs, replay_hidden_states=replay)
 
 
 class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
@@ -249,7 +268,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         logits_to_keep: int | torch.Tensor = 0,
         num_items_in_batch: torch.Tensor | int | None = None,
         **kwargs: Any,
-    ) -> CausalLMOutputWithPast:
+    ) -> GAROutput:
         """Predicts the next token at each place.
 
         Args:
@@ -271,7 +290,8 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             kwargs: Passed to the decoder (`use_cache`, `output_hidden_states`, …).
 
         Returns:
-            loss (mean cross-entropy in float32, shifted), logits (B, kept places, vocabulary), past_key_values.
+            loss (mean cross-entropy in float32, shifted), logits (B, kept places,
+            vocabulary), past_key_values, and the replayed features.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -298,12 +318,13 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
                 vocab_size=self.config.text_config.vocab_size,
                 num_items_in_batch=num_items_in_batch,
             )
-        return CausalLMOutputWithPast(
+        return GAROutput(
             loss=loss,
             logits=logits,
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
+            replay_hidden_states=outputs.replay_hidden_states,
         )
 
     @torch.no_grad()
