@@ -41,9 +41,12 @@ def enlarge(image: Image.Image, regions: Sequence[Region]) -> tuple[Image.Image,
 def draw_card(result: Result) -> Image.Image:
     """Draws a case: the picture on the left; each region's answer and the truth on the right."""
     case = result.case
-    picture = draw_regions(*enlarge(case.image, case.regions), opacity=0.3)
+    picture = draw_regions(*enlarge(case.image, case.regions), opacity=0.0)
     truth = "true:" if case.kind == "world" else "a person says:"
-    lines: list[tuple[int | None, str, Color]] = [(None, f"{case.title} ({case.kind})", _FAINT)]
+    lines: list[tuple[int | None, str, Color]] = [
+        (None, f"{case.title} ({case.kind})", _FAINT),
+        (None, "", _INK),
+    ]
     for index, answer in enumerate(result.described):
         lines += [(index, line, _INK) for line in _wrapped(answer.text or "(nothing)")[:1]]
         lines += [(None, line, _INK) for line in _wrapped(answer.text)[1:]]

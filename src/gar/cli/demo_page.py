@@ -60,6 +60,6 @@ def _chips(text: str) -> Markup:
 def _data_url(result: Result) -> str:
     """The picture with its regions, as a data URL."""
     encoded = io.BytesIO()
-    drawn = draw_regions(*enlarge(result.case.image, result.case.regions), opacity=0.3)
+    drawn = draw_regions(*enlarge(result.case.image, result.case.regions), opacity=0.0)
     drawn.save(encoded, "JPEG", quality=88, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"

@@ -183,6 +183,8 @@ def _numbers(value: str, *settings: str) -> tuple[list[list[float]], dict[str, f
                 rows.append([float(part) for part in word.strip(",").split(",")])
         except ValueError:
             raise RegionError(f"{word!r} is not made of numbers, as in 120,90") from None
+    if not rows:
+        raise RegionError("there are no numbers; needed are places as in 120,90")
     return rows, found
 
 
