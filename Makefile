@@ -1,0 +1,50 @@
+# Every target makes its own virtual environment; nothing but Python 3.11 or newer and make is needed.
+# Versions are pinned in constraints.txt. Where pip should look for packages: PIP_ARGS="--index-url …".
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt
+OUT ?= demo
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint docs clean
+.DELETE_ON_ERROR:
+
+help: ## Say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/installed ## See what the embedded model says of pictures: demo/index.html
+	$(BIN)/gar demo $(OUT)
+
+test: $(VENV)/installed-dev ## Run the tests (all but the slow ones)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/installed-dev ## Check style, types and the floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
+	$(BIN)/mkdocs build --strict
+
+clean: ## Remove everything that was made here, the virtual environment too
+	rm -rf $(VENV) demo site build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[docs]'
+	touch $@ $(VENV)/installed
