@@ -240,8 +240,8 @@ def test_an_empty_picture_is_refused(tmp_path: Path):
 
 def test_what_is_not_a_picture_is_refused_without_showing_it():
     secret = b"secret words " * 20
-    for source in (secret, "data:text/plain;base64," + base64.b64encode(secret).decode()):
-        with pytest.raises(MediaError, match="not a picture") as caught:
+    for source in (secret, b"P6 " + secret, "data:text/plain;base64," + base64.b64encode(secret).decode()):
+        with pytest.raises(MediaError, match=r"not a picture|damaged: ValueError") as caught:
             load_image(source)
         assert "secret" not in str(caught.value)
         assert len(str(caught.value)) < 250

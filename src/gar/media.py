@@ -355,7 +355,9 @@ def _decoding(name: str, max_pixels: int) -> Generator[None]:
             "(max_pixels, and twice PIL.Image.MAX_IMAGE_PIXELS)"
         ) from error
     except Exception as error:  # decoders raise nearly anything on damaged files
-        raise MediaError(f"{name} is truncated or damaged: {_short(error, quoted=False)}") from error
+        # Pillow's OSErrors say what is wrong; other messages may quote the file.
+        reason = str(error)[:80] if isinstance(error, OSError) else type(error).__name__
+        raise MediaError(f"{name} is truncated or damaged: {reason}") from error
 
 
 def _check_pixels(size: tuple[int, int], name: str, max_pixels: int) -> None:
@@ -379,9 +381,7 @@ def _url_name(parts: SplitResult) -> str:
     return _short(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
-def _short(value: object, *, quoted: bool = True) -> str:
-    """The end of a long name, the beginning of a long message, in at most 80 characters."""
-    text = str(value)
-    if len(text) > 80:
-        text = f"...{text[-77:]}" if quoted else f"{text[:77]}..."
-    return repr(text) if quoted else text
+def _short(name: object) -> str:
+    """A name in quotes; of a long one the end, 80 characters in all."""
+    text = str(name)
+    return repr(text if len(text) <= 80 else f"...{text[-77:]}")

@@ -96,21 +96,20 @@ def runs_shape(runs: NDArray[np.int64], size: tuple[int, int], what: str) -> Run
 def ring_list(rings: Any) -> list[Any]:
     """Rings of what the caller gave: several, or a single one."""
     if isinstance(rings, np.ndarray):
-        return (
-            [rings] if rings.ndim == 2 else list(cast("NDArray[Any]", rings)) if rings.ndim == 3 else [rings]
-        )
+        return list(cast("NDArray[Any]", rings)) if rings.ndim == 3 else [rings]
     if not isinstance(rings, (list, tuple)):
         raise RegionError(
             f"the polygon is {short(rings)}; it must be a ring [(x, y), ...] or a list of rings"
         )
     parts = cast("Sequence[Any]", rings)
     # A single ring holds points, whose first entry is a number; a list of rings holds rings.
-    first: Any = parts[0] if len(parts) else None
-    if isinstance(first, (list, tuple, np.ndarray)):
-        first = cast("Sequence[Any]", first)
-        if len(first) and np.isscalar(first[0]):
+    match parts:
+        case [np.ndarray(ndim=1), *_]:
             return [parts]
-    return list(parts)
+        case [[first, *_], *_] if np.isscalar(first):
+            return [parts]
+        case _:
+            return list(parts)
 
 
 def pairs(flat: Any) -> NDArray[Any]:

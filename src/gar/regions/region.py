@@ -179,7 +179,7 @@ class Region:
 
         Args:
             points: (N, 2), x and y in pixels, N from 2 to 10,000; joined in order.
-            width: of the pen in pixels; 40 % of the diagonal of the box around the points when left out. The
+            width: of the pen in pixels; 45 % of the diagonal of the box around the points when left out. The
                 stroke always takes in the pixels that the line passes through.
 
         Raises:
@@ -297,14 +297,16 @@ class Region:
                 f"detections.xyxy has shape {boxes.shape} and type {boxes.dtype}; it must be (N, 4)"
             )
         masks = getattr(detections, "mask", None)
-        if masks is not None and len(masks) != len(boxes):
-            raise RegionError(
-                f"detections have {len(masks)} masks and {len(boxes)} boxes; needed are as many"
-            )
+        try:  # one mask at a time, since supervision may hold them packed
+            rows = boxes.tolist() if masks is None else [masks[index] for index in range(len(masks))]
+        except (TypeError, LookupError) as error:
+            raise RegionError(f"detections.mask is {short(masks)}; it must be (N, H, W)") from error
+        if len(rows) != len(boxes):
+            raise RegionError(f"detections have {len(rows)} masks and {len(boxes)} boxes; needed are as many")
         regions: list[Region] = []
-        for index, box in enumerate(boxes.tolist()):
+        for index, row in enumerate(rows):
             try:
-                regions.append(cls.box(*box) if masks is None else cls.mask(masks[index]))
+                regions.append(cls.box(*row) if masks is None else cls.mask(row))
             except RegionError as error:
                 raise RegionError(f"detection {index} of {len(boxes)}: {error}") from error
         return regions

@@ -55,7 +55,8 @@ def short(value: object) -> str:
     if isinstance(value, np.ndarray):
         array = cast("NDArray[Any]", value)
         return f"an array of shape {array.shape} and type {array.dtype}"
-    return reprlib.repr(value)
+    text = reprlib.repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def parse_size(size: object, what: str) -> tuple[int, int]:

@@ -45,7 +45,7 @@ _Interval: TypeAlias = tuple[slice, NDArray[np.float64], NDArray[np.float64]]
 
 POINT_RADIUS = 0.07
 """Radius of a point's disc, as a fraction of the picture's diagonal (docs/decisions/0001)."""
-SCRIBBLE_WIDTH = 0.4
+SCRIBBLE_WIDTH = 0.45
 """Width of a stroke, as a fraction of the diagonal of the box around the scribble (docs/decisions/0001)."""
 _REACH = 0.7072
 """No disc or stroke is narrower: the centre of the pixel that a point lies in is at most sqrt(1/2) away."""
