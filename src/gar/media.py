@@ -290,9 +290,7 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
         values = np.asarray(image)
         low, high = int(values.min()), int(values.max())
         if low < 0 or high > 65535:
-            raise MediaError(
-                f"{name} has 32-bit values from {low} to {high}; allowed are 0 to 65535 (16 bits)"
-            )
+            raise MediaError(f"{name} has 32-bit values from {low} to {high}; allowed are 0 to 65535 (16 bits)")
         return Image.fromarray(_bytes_of(values.astype(np.uint16), name))
     if image.mode == "F":
         return Image.fromarray(_bytes_of(np.asarray(image), name))
@@ -345,9 +343,7 @@ def _decoding(name: str, max_pixels: int) -> Generator[None]:
     except MediaError:
         raise
     except UnidentifiedImageError as error:
-        raise MediaError(
-            f"{name} is not a picture, or its header is damaged; read are {', '.join(FORMATS)}"
-        ) from error
+        raise MediaError(f"{name} is not a picture, or its header is damaged; read are {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise MediaError(

@@ -43,9 +43,7 @@ app.command()(demo)
 
 
 @app.callback(invoke_without_command=True)
-def _gar(
-    ctx: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")
-) -> None:
+def _gar(ctx: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
         typer.echo(f"gar {__version__}")
     elif ctx.invoked_subcommand is None:

@@ -25,12 +25,8 @@ def demo(
     model: Model = "nano",
     device: Device = None,
     dtype: Dtype = None,
-    scenes: Annotated[
-        int, typer.Option("--scenes", metavar="N", min=1, max=100, help="How many world scenes.")
-    ] = 8,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Seed of the first world scene.")
-    ] = 0,
+    scenes: Annotated[int, typer.Option("--scenes", metavar="N", min=1, max=100, help="How many world scenes.")] = 8,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the first world scene.")] = 0,
 ) -> None:
     """Show what a model says of held-out world scenes and of real photographs.
 
@@ -74,18 +70,14 @@ def _answer_all(assistant: GAR, cases: list[Case]) -> list[Result]:
 
     results: list[Result] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        todo = progress.add_task(
-            "Asking", total=sum(len(case.regions) + len(case.questions) for case in cases)
-        )
+        todo = progress.add_task("Asking", total=sum(len(case.regions) + len(case.questions) for case in cases))
         for case in cases:
             described = assistant.describe(case.image, list(case.regions))
             progress.advance(todo, len(described))
             replies = []
             for question in case.questions:
                 regions = list(case.regions[: question.regions])
-                replies.append(
-                    assistant.ask(case.image, question.text, regions, choices=list(question.choices))
-                )
+                replies.append(assistant.ask(case.image, question.text, regions, choices=list(question.choices)))
                 progress.advance(todo)
             results.append(Result(case, tuple(described), tuple(replies)))
     return results

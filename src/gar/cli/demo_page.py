@@ -31,9 +31,7 @@ def render_page(results: Sequence[Result], model: str, facts: Mapping[str, Any])
         model: The name by which the model was loaded.
         facts: `GAR.info()` of it.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"chips": _chips, "chip": _chip, "data_url": _data_url}
     template = environment.from_string((files("gar.cli") / "demo.html.j2").read_text("utf-8"))
     return template.render(

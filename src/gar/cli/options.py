@@ -44,9 +44,7 @@ Picture: TypeAlias = Annotated[
 ]
 AllowedHosts: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
-        "--allow-host", metavar="HOST", help="Let PICTURE be fetched from this host.", show_default=False
-    ),
+    typer.Option("--allow-host", metavar="HOST", help="Let PICTURE be fetched from this host.", show_default=False),
 ]
 
 Boxes: TypeAlias = Annotated[

@@ -45,11 +45,7 @@ class RegionCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Notes the flags' order, then parses as usual."""
         before_dashes = args[: args.index("--")] if "--" in args else args
-        names = [
-            argument.partition("=")[0].removeprefix("--")
-            for argument in before_dashes
-            if argument[:2] == "--"
-        ]
+        names = [argument.partition("=")[0].removeprefix("--") for argument in before_dashes if argument[:2] == "--"]
         ctx.meta[_ORDER] = [name for name in names if name in _READERS]
         return super().parse_args(ctx, args)
 
@@ -72,9 +68,7 @@ def regions_from_flags(ctx: typer.Context, given: Mapping[str, Sequence[str] | N
     pairs = [(name, value) for name in ctx.meta[_ORDER] for value in islice(waiting[name], 1)]
     pairs += [(name, value) for name, values in waiting.items() for value in values]
     if not pairs:
-        raise RegionError(
-            f"there is no region; give at least one of {', '.join(f'--{name}' for name in _READERS)}"
-        )
+        raise RegionError(f"there is no region; give at least one of {', '.join(f'--{name}' for name in _READERS)}")
     return [region for name, value in pairs for region in _read(name, value)]
 
 

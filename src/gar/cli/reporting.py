@@ -52,9 +52,7 @@ def print_json(content: Any) -> None:
 def prompt_tag(index: int) -> Text:
     """The number of a prompt on its color, as drawn in pictures."""
     paper, ink = prompt_color(index), text_color(prompt_color(index))
-    return Text(
-        f" {index} ", style=f"bold rgb({ink[0]},{ink[1]},{ink[2]}) on rgb({paper[0]},{paper[1]},{paper[2]})"
-    )
+    return Text(f" {index} ", style=f"bold rgb({ink[0]},{ink[1]},{ink[2]}) on rgb({paper[0]},{paper[1]},{paper[2]})")
 
 
 def bar(share: float) -> str:

@@ -34,9 +34,7 @@ def find_photographs(folder: str | Path | None) -> tuple[str, ...]:
         MediaError: `folder` is not a folder, or holds no picture.
     """
     own = sorted(
-        str(path)
-        for path in files("gar.graspworld").joinpath("photos").iterdir()
-        if path.name.endswith(".jpg")
+        str(path) for path in files("gar.graspworld").joinpath("photos").iterdir() if path.name.endswith(".jpg")
     )
     if folder is None:
         return tuple(own)
@@ -44,9 +42,7 @@ def find_photographs(folder: str | Path | None) -> tuple[str, ...]:
         raise MediaError(f"photographs={str(folder)!r} is not a folder")
     more = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES)
     if not more:
-        raise MediaError(
-            f"photographs={str(folder)!r} holds no picture; looked for {', '.join(sorted(_SUFFIXES))}"
-        )
+        raise MediaError(f"photographs={str(folder)!r} holds no picture; looked for {', '.join(sorted(_SUFFIXES))}")
     return tuple(own + more)
 
 
@@ -108,12 +104,7 @@ def _made_texture(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray
 def _draw_tone(apart_from: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draws a muted tone (3,) far in RGB from each of the colours (N, 3)."""
     tones = (
-        np.array(
-            [
-                colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.45), rng.uniform(0.15, 0.95))
-                for _ in range(12)
-            ]
-        )
+        np.array([colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.45), rng.uniform(0.15, 0.95)) for _ in range(12)])
         * 255
     )
     distance = np.linalg.norm(tones[:, None] - apart_from[None], axis=2).min(axis=1)

@@ -131,9 +131,7 @@ class _Writer:
     def caption(self) -> Turn:
         number = self.pick(self.numbers)
         what = "this masked region" if len(self.numbers) == 1 else _name(number)
-        return Turn(
-            "caption", (number,), f"Describe {what} in detail.", write_caption(self.items[number], self.rng)
-        )
+        return Turn("caption", (number,), f"Describe {what} in detail.", write_caption(self.items[number], self.rng))
 
     def relation_caption(self) -> Turn | None:
         drawn = self.pick_relation()
@@ -244,9 +242,7 @@ class _Writer:
             word = opposite(word) if self.rng.random() < 0.5 else self.pick(false)
         return Turn("yes-no-relation", (a, b), f"Is {_name(a)} {word} {_name(b)}?", "yes" if true else "no")
 
-    def choice(
-        self, kind: str, prompts: tuple[int, ...], question: str, right: str, wrong: Sequence[str]
-    ) -> Turn:
+    def choice(self, kind: str, prompts: tuple[int, ...], question: str, right: str, wrong: Sequence[str]) -> Turn:
         """Puts the right option at a random letter among the wrong ones."""
         choices = self.some(wrong, len(wrong))
         choices.insert(int(self.rng.integers(len(wrong) + 1)), right)
@@ -337,9 +333,7 @@ def _check(scene: Scene, prompts: Mapping[int, int], kinds: Sequence[str]) -> No
         if not 0 <= number < MAX_PROMPTS:
             raise PromptError(f"prompt number {number}; it must be from 0 to {MAX_PROMPTS - 1}")
         if not 0 <= index < len(scene.objects):
-            raise PromptError(
-                f"prompt {number} is of object {index}; the scene has {len(scene.objects)} objects"
-            )
+            raise PromptError(f"prompt {number} is of object {index}; the scene has {len(scene.objects)} objects")
     if len(set(prompts.values())) < len(prompts):
         raise PromptError(f"each prompt must be of another object; got objects {list(prompts.values())}")
     for kind in kinds:

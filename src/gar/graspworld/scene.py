@@ -189,17 +189,13 @@ class _Stage:
         """Finds a place for an object that suits all others; says whether there was one."""
         low, high = SIZE_SHARES[plan.size]
         others = [other for other in self.placed if other.plan.color != plan.color]
-        partner = (
-            others[self.rng.integers(len(others))] if others and self.rng.random() < _OVERLAPPING else None
-        )
+        partner = others[self.rng.integers(len(others))] if others and self.rng.random() < _OVERLAPPING else None
         patch: np.ndarray | None = None
         middle = (0.0, 0.0)
         for attempt in range(_TRIES):
             if patch is None or attempt % 10 == 0:
                 share = low * (high / low) ** self.rng.uniform(0.04, 0.96)
-                patch, middle = coverage(
-                    outline(plan.shape, self.rng), math.sqrt(share * self.height * self.width)
-                )
+                patch, middle = coverage(outline(plan.shape, self.rng), math.sqrt(share * self.height * self.width))
             if attempt == _TRIES // 2:
                 partner = None
             position = self._beside(partner, patch, middle) if partner else self._anywhere(patch, middle)
@@ -226,9 +222,7 @@ class _Stage:
             return None
         return self._within(patch, x * self.width - middle[0], y * self.height - middle[1])
 
-    def _beside(
-        self, partner: _Placed, patch: np.ndarray, middle: tuple[float, float]
-    ) -> tuple[int, int] | None:
+    def _beside(self, partner: _Placed, patch: np.ndarray, middle: tuple[float, float]) -> tuple[int, int] | None:
         """Draws the corner of a patch so that it overlaps `partner` in part, probably."""
         height, width = partner.patch.shape
         distance = (math.sqrt(patch.sum()) + math.sqrt(partner.area)) * self.rng.uniform(0.25, 0.62)
@@ -357,9 +351,7 @@ def render_scene(
         raise InputError(f"seed={seed}; it must be 0 or more")
     if split not in _SPLITS:
         raise InputError(f"split={split!r}; it must be one of {', '.join(_SPLITS)}")
-    if size is not None and not (
-        min(size) >= MIN_SIDE and max(size) <= min(MAX_SIDE, MAX_ASPECT * min(size))
-    ):
+    if size is not None and not (min(size) >= MIN_SIDE and max(size) <= min(MAX_SIDE, MAX_ASPECT * min(size))):
         raise InputError(
             f"size={size}; height and width must each be from {MIN_SIDE} to {MAX_SIDE} pixels, "
             f"and neither more than {MAX_ASPECT:g} times the other"

@@ -55,10 +55,7 @@ def _heart() -> np.ndarray:
 def _cross(rng: np.random.Generator) -> np.ndarray:
     a = rng.uniform(0.28, 0.36)
     quarter = np.array([[a, -1.0], [a, -a], [1.0, -a]])
-    turns = [
-        np.array([[math.cos(t), math.sin(t)], [-math.sin(t), math.cos(t)]])
-        for t in math.pi / 2 * np.arange(4)
-    ]
+    turns = [np.array([[math.cos(t), math.sin(t)], [-math.sin(t), math.cos(t)]]) for t in math.pi / 2 * np.arange(4)]
     return np.concatenate([quarter @ turn for turn in turns])
 
 

@@ -33,15 +33,11 @@ def _captions(scene: Scene, width: int) -> list[tuple[int, str]]:
     lines: list[tuple[int, str]] = []
     for number, item in enumerate(scene.objects):
         text = f"{number}  {write_caption(item, rng)}"
-        lines.extend(
-            (number, line) for line in textwrap.wrap(text, int(width / _LETTER), subsequent_indent="    ")
-        )
+        lines.extend((number, line) for line in textwrap.wrap(text, int(width / _LETTER), subsequent_indent="    "))
     return lines
 
 
-def contact_sheet(
-    scenes: Sequence[Scene], *, columns: int = 3, side: int = 320, text_width: int = 250
-) -> Image.Image:
+def contact_sheet(scenes: Sequence[Scene], *, columns: int = 3, side: int = 320, text_width: int = 250) -> Image.Image:
     """Puts scenes into a grid: each with its regions marked, and their captions beside.
 
     Args:

@@ -89,7 +89,7 @@ class GARVisionConfig(PreTrainedConfig):
             raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
         if self.hidden_size % (4 * self.num_attention_heads):
             raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of 4 × num_attention_heads {self.num_attention_heads}"
+                f"hidden_size {self.hidden_size} is not a multiple of 4 × {self.num_attention_heads} attention heads"
             )
         if self.stem == "efficientnet-lite0" and self.patch_size != 16:
             raise ValueError(f"patch_size {self.patch_size} with stem 'efficientnet-lite0': must be 16")
@@ -106,15 +106,15 @@ class GARConfig(PreTrainedConfig):
     """
 
     model_type = "GAR"
-    sub_configs_defaults = {
+    sub_configs_defaults = {  # noqa: RUF012 (the library's own type)
         "vision_config": SubConfigSpec(config_class=GARVisionConfig, model_type="gar_vision"),
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
 
-    vision_config: dict[str, Any] | PreTrainedConfig | None = None
-    """A `GARVisionConfig`."""
-    text_config: dict[str, Any] | PreTrainedConfig | None = None
-    """A `LlamaConfig`."""
+    vision_config: Any = None
+    """A `GARVisionConfig`, or its settings as a dictionary."""
+    text_config: Any = None
+    """A `LlamaConfig`, or its settings as a dictionary."""
     image_token_id: int = 128002
     """The token whose places take the tiles' features."""
     crop_token_ids: list[int] | tuple[int, ...] = (128004, 128005, 128008, 128010, 128011)
@@ -200,9 +200,7 @@ def translate_published(published: dict[str, Any]) -> dict[str, Any]:
 def _translate_vision(vision: dict[str, Any], *, use_cls_token: bool) -> dict[str, Any]:
     name = vision["architecture"]
     if name not in _TIMM_ARCHITECTURES:
-        raise CheckpointError(
-            f"unknown vision architecture {name!r}; known: {', '.join(sorted(_TIMM_ARCHITECTURES))}"
-        )
+        raise CheckpointError(f"unknown vision architecture {name!r}; known: {', '.join(sorted(_TIMM_ARCHITECTURES))}")
     known = _TIMM_ARCHITECTURES[name]
     arguments = vision.get("model_args") or {}
     hidden_size = arguments.get("embed_dim", known["hidden_size"])

@@ -29,7 +29,15 @@ from gar.model.projector import GARProjector, pool_cells
 from gar.model.replay import mask_weighted_mean, replay_slots, roi_align
 from gar.model.vision import GARVisionTower
 
-__all__ = ["VISION_INPUTS", "GARForConditionalGeneration", "GARModel", "GARModelOutput", "GAROutput", "GARPreTrainedModel", "RegionFeatures"]
+__all__ = [
+    "VISION_INPUTS",
+    "GARForConditionalGeneration",
+    "GARModel",
+    "GARModelOutput",
+    "GAROutput",
+    "GARPreTrainedModel",
+    "RegionFeatures",
+]
 
 VISION_INPUTS = (
     "pixel_values",

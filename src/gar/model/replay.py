@@ -77,12 +77,13 @@ def roi_align(
         (R, P·P, D) in the features' dtype, row by row. The sum is taken in float32.
 
     Example:
-        >>> constant = torch.ones(1, 16, 2)
-        >>> roi_align(constant, torch.tensor([[0.2, 0.2, 0.7, 0.9]]), torch.tensor([[1, 1]]), torch.tensor([0]), size=2)[0]
-        tensor([[1., 1.],
-                [1., 1.],
-                [1., 1.],
-                [1., 1.]])
+        >>> constant = torch.full((1, 16, 2), 3.0)
+        >>> box, grid = torch.tensor([[0.2, 0.2, 0.7, 0.9]]), torch.tensor([[1, 1]])
+        >>> roi_align(constant, box, grid, torch.tensor([0]), size=2)[0].round()
+        tensor([[3., 3.],
+                [3., 3.],
+                [3., 3.],
+                [3., 3.]])
     """
     tiles, cells_of_tile, width = features.shape
     side = round(cells_of_tile**0.5)

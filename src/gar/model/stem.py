@@ -95,9 +95,7 @@ class EfficientNetLiteStem(nn.Module):
         blocks, inputs = [], 32
         for kernel, stride, expansion, outputs, repeats in _STAGES:
             for repeat in range(repeats):
-                blocks.append(
-                    _InvertedResidual(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion)
-                )
+                blocks.append(_InvertedResidual(inputs, outputs, kernel, stride if repeat == 0 else 1, expansion))
                 inputs = outputs
         self.blocks = nn.ModuleList(blocks)
         self.taps = (4, 10, 15)  # the last blocks of strides 8, 16 and 32

@@ -91,9 +91,7 @@ class _Attention(nn.Module):
         else:
             query, key = _rotate(query, sin, cos), _rotate(key, sin, cos)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, _eager_attention)
-        attended, _ = attend(
-            self, query, key, value, None, scaling=self.head_dim**-0.5, dropout=0.0, is_causal=False
-        )
+        attended, _ = attend(self, query, key, value, None, scaling=self.head_dim**-0.5, dropout=0.0, is_causal=False)
         return self.proj(attended.reshape(tiles, length, width))
 
 
@@ -142,9 +140,7 @@ class GARVisionTower(PreTrainedModel):
         patches = config.grid_size**2
         self.patch_embed = build_stem(config)
         self.mask_embed = nn.Conv2d(3, config.hidden_size, config.patch_size, config.patch_size, bias=False)
-        self.cls_token = (
-            nn.Parameter(torch.zeros(1, 1, config.hidden_size)) if config.use_cls_token else None
-        )
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.hidden_size)) if config.use_cls_token else None
         self.pos_embed = nn.Parameter(torch.zeros(1, patches + int(config.use_cls_token), config.hidden_size))
         self.norm_pre = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.blocks = nn.ModuleList(GARVisionBlock(config) for _ in range(config.num_hidden_layers))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -350,7 +350,7 @@ class GARProcessor(ProcessorMixin):
         given_config, given_tokenizer = kwargs.pop("config", None), kwargs.pop("tokenizer", None)
         kwargs.pop("trust_remote_code", None)  # nothing of this library is remote code
         config = given_config or GARConfig.from_pretrained(name, **kwargs)
-        tokenizer = given_tokenizer or AutoTokenizer.from_pretrained(name, **kwargs)
+        tokenizer = cast("Any", given_tokenizer or AutoTokenizer.from_pretrained(name, **kwargs))
         try:
             saved, _ = cls.get_processor_dict(name, **kwargs)
         except OSError:  # a published folder without settings of ours

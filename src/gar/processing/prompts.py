@@ -65,7 +65,7 @@ class Message:
 
 
 def prompt_name(number: int) -> str:
-    """The name by which a question speaks of region `number`: `<Prompt0>`, `<Prompt1>`, …"""
+    """The name by which a question speaks of region `number`: `<Prompt0>`, `<Prompt1>` and so on."""
     return f"<Prompt{number}>"
 
 
@@ -111,8 +111,12 @@ def several_regions(question: str, prompts: Sequence[int], crop_tokens: CropToke
     r"""The published wording for several regions and a question.
 
     Example:
-        >>> several_regions("Is <Prompt0> red?", [0, 1], ["(0)", "(1)"])
-        'There are some objects I am curious about: <Prompt0>; <Prompt1>; \n<Prompt0>: (0)\n<Prompt1>: (1)\n\nIs <Prompt0> red?'
+        >>> print(several_regions("Is <Prompt0> red?", [0, 1], ["(0)", "(1)"]).replace("; \n", "; ↵\n"))
+        There are some objects I am curious about: <Prompt0>; <Prompt1>; ↵
+        <Prompt0>: (0)
+        <Prompt1>: (1)
+        <BLANKLINE>
+        Is <Prompt0> red?
     """
     listed = "".join(f"{prompt_name(n)}; " for n in prompts)
     crops = "".join(f"{prompt_name(n)}: {crop_tokens[n]}\n" for n in prompts)
@@ -154,8 +158,12 @@ def multiple_choice(question: str, choices: Sequence[str]) -> str:
     r"""GAR-Bench's wording of a multiple-choice question.
 
     Example:
-        >>> multiple_choice("What colour is <Prompt0>?", ["red", "blue"])
-        "Question: What colour is <Prompt0>?\nOptions:\nA. red\nB. blue\nAnswer with the correct option's letter directly."
+        >>> print(multiple_choice("What color is <Prompt0>?", ["red", "blue"]))
+        Question: What color is <Prompt0>?
+        Options:
+        A. red
+        B. blue
+        Answer with the correct option's letter directly.
 
     Raises:
         PromptError: Fewer than 2 or more than 26 choices.
@@ -188,9 +196,7 @@ def render_chat(
         parts.append(f"<|start_header_id|>system<|end_header_id|>\n\n{system_prompt}<|eot_id|>")
     for turn, message in enumerate(messages):
         image = image_token if turn == 0 else ""
-        parts.append(
-            f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{image}{message.text.strip()}<|eot_id|>"
-        )
+        parts.append(f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{image}{message.text.strip()}<|eot_id|>")
     if add_generation_prompt:
         parts.append("<|start_header_id|>assistant<|end_header_id|>\n\n")
     return "".join(parts)

@@ -100,9 +100,7 @@ def resize_bicubic(pixels: torch.Tensor, height: int, width: int) -> torch.Tenso
     """
     if tuple(pixels.shape[1:]) == (height, width):
         return pixels
-    resized = F.interpolate(
-        pixels[None].float(), (height, width), mode="bicubic", align_corners=False, antialias=True
-    )
+    resized = F.interpolate(pixels[None].float(), (height, width), mode="bicubic", align_corners=False, antialias=True)
     return resized[0].clamp_(0, 255).round_().to(torch.uint8)
 
 

@@ -87,9 +87,7 @@ def length(value: Any, what: str) -> float | None:
 def runs_shape(runs: NDArray[np.int64], size: tuple[int, int], what: str) -> Runs:
     """A mask's shape, refused when nothing is inside."""
     if not runs[1::2].any():
-        raise RegionError(
-            f"the {what} of {size[0]} x {size[1]} (height x width) is empty: no pixel is inside"
-        )
+        raise RegionError(f"the {what} of {size[0]} x {size[1]} (height x width) is empty: no pixel is inside")
     return Runs(size, runs.astype(np.int32).tobytes())
 
 
@@ -98,9 +96,7 @@ def ring_list(rings: Any) -> list[Any]:
     if isinstance(rings, np.ndarray):
         return list(cast("NDArray[Any]", rings)) if rings.ndim == 3 else [rings]
     if not isinstance(rings, (list, tuple)):
-        raise RegionError(
-            f"the polygon is {short(rings)}; it must be a ring [(x, y), ...] or a list of rings"
-        )
+        raise RegionError(f"the polygon is {short(rings)}; it must be a ring [(x, y), ...] or a list of rings")
     parts = cast("Sequence[Any]", rings)
     # A single ring holds points, whose first entry is a number; a list of rings holds rings.
     match parts:
@@ -116,9 +112,7 @@ def pairs(flat: Any) -> NDArray[Any]:
     """Points (N, 2) of COCO's flat polygon x1, y1, x2, y2, ..."""
     numbers = array_of(flat, "the annotation's polygon")
     if numbers.ndim != 1 or numbers.size % 2:
-        raise RegionError(
-            f"the annotation's polygon has shape {numbers.shape}; it must be flat: x1, y1, x2, y2, ..."
-        )
+        raise RegionError(f"the annotation's polygon has shape {numbers.shape}; it must be flat: x1, y1, x2, y2, ...")
     return numbers.reshape(-1, 2)
 
 

@@ -98,9 +98,7 @@ class Region:
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise RegionError(f"the mask of {height} x {width} holds NaN or infinite values")
         if values.dtype.kind in "if" and (lowest := values.min()) < 0:
-            raise RegionError(
-                f"the mask holds negative values (lowest {lowest:g}); threshold it first, 0 is outside"
-            )
+            raise RegionError(f"the mask holds negative values (lowest {lowest:g}); threshold it first, 0 is outside")
         return cls("mask", runs_shape(runs_of_mask(values != 0), (height, width), "mask"))
 
     @classmethod
@@ -124,15 +122,11 @@ class Region:
         """
         (left, top), (right, bottom) = coordinates([(x1, y1), (x2, y2)], "the box", most=2)
         if right <= left or bottom <= top:
-            raise RegionError(
-                f"the box is ({left:g}, {top:g}, {right:g}, {bottom:g}); needed is x1 < x2 and y1 < y2"
-            )
+            raise RegionError(f"the box is ({left:g}, {top:g}, {right:g}, {bottom:g}); needed is x1 < x2 and y1 < y2")
         return cls("box", Box(left, top, right, bottom, bool(whole)))
 
     @classmethod
-    def points(
-        cls, points: ArrayLike, labels: ArrayLike | None = None, radius: float | None = None
-    ) -> Region:
+    def points(cls, points: ArrayLike, labels: ArrayLike | None = None, radius: float | None = None) -> Region:
         """A region from points on it and, if wanted, points beside it.
 
         A pixel belongs to the region when its centre is at most `radius` away from a foreground point and
@@ -153,11 +147,7 @@ class Region:
         """
         places = coordinates(points, "the points", most=MAX_POINTS)
         marks = np.ones(len(places)) if labels is None else array_of(labels, "the labels")
-        if (
-            marks.shape != (len(places),)
-            or marks.dtype.kind not in "biuf"
-            or not np.isin(marks, (0, 1)).all()
-        ):
+        if marks.shape != (len(places),) or marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
             raise RegionError(
                 f"the labels are {short(labels)}; needed is one for each of the {len(places)} points, "
                 "1 (foreground) or 0 (background)"
@@ -165,9 +155,7 @@ class Region:
         inside = tuple(place for place, mark in zip(places, marks, strict=True) if mark == 1)
         outside = tuple(place for place, mark in zip(places, marks, strict=True) if mark == 0)
         if not inside:
-            raise RegionError(
-                f"all {len(places)} points are background; at least one must be foreground (label 1)"
-            )
+            raise RegionError(f"all {len(places)} points are background; at least one must be foreground (label 1)")
         if both := set(inside) & set(outside):
             x, y = min(both)
             raise RegionError(f"point ({x:g}, {y:g}) is marked both foreground and background")
@@ -271,9 +259,7 @@ class Region:
             x, y, width, height = numbers.tolist()
             region = cls.box(x, y, x + width, y + height)
         else:
-            raise RegionError(
-                f"the annotation has no segmentation and no bbox; its keys are {short(list(annotation))}"
-            )
+            raise RegionError(f"the annotation has no segmentation and no bbox; its keys are {short(list(annotation))}")
         if size is not None:
             region.to_mask(size)
         return region
@@ -293,9 +279,7 @@ class Region:
         """
         boxes = array_of(getattr(detections, "xyxy", None), "detections.xyxy")
         if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
-            raise RegionError(
-                f"detections.xyxy has shape {boxes.shape} and type {boxes.dtype}; it must be (N, 4)"
-            )
+            raise RegionError(f"detections.xyxy has shape {boxes.shape} and type {boxes.dtype}; it must be (N, 4)")
         masks = getattr(detections, "mask", None)
         try:  # one mask at a time, since supervision may hold them packed
             rows = boxes.tolist() if masks is None else [masks[index] for index in range(len(masks))]
@@ -320,9 +304,7 @@ class Region:
         height, width = parse_size(size, "the picture's size")
         mask = self.shape.fill((height, width))
         if not mask.any():
-            raise RegionError(
-                f"{self.shape} has no pixel inside the picture of {height} x {width} (height x width)"
-            )
+            raise RegionError(f"{self.shape} has no pixel inside the picture of {height} x {width} (height x width)")
         return mask
 
     def to_box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -172,9 +172,7 @@ def _decompress(text: bytes) -> NDArray[np.int64]:
 def _whole_numbers(counts: object) -> NDArray[np.int64]:
     """Uncompressed counts as an array, refused unless they are one row of whole numbers."""
     if not isinstance(counts, (list, tuple, np.ndarray)):
-        raise RegionError(
-            f"the RLE's counts are {short(counts)}; allowed: str, bytes, a list of whole numbers"
-        )
+        raise RegionError(f"the RLE's counts are {short(counts)}; allowed: str, bytes, a list of whole numbers")
     try:
         runs: NDArray[Any] = np.asarray(counts)  # pyright: ignore[reportUnknownArgumentType]
     except (TypeError, ValueError, OverflowError) as error:

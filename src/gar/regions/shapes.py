@@ -165,9 +165,7 @@ class Points:
     def __str__(self) -> str:
         """The first inside point and how many there are."""
         (x, y), total = self.inside[0], len(self.inside) + len(self.outside)
-        return (
-            f"point ({x:g}, {y:g})" if total == 1 else f"{total} points, the first inside at ({x:g}, {y:g}),"
-        )
+        return f"point ({x:g}, {y:g})" if total == 1 else f"{total} points, the first inside at ({x:g}, {y:g}),"
 
 
 @dataclass(frozen=True)
@@ -288,9 +286,7 @@ def _rows(top: float, bottom: float, size: Size) -> tuple[slice, NDArray[np.floa
     return slice(first, last), np.arange(first, last, dtype=np.float64) + 0.5
 
 
-def _chord(
-    center: Point, radius: float, y: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _chord(center: Point, radius: float, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """First and last x of a disc at each y; where the disc is not, first lies after last."""
     square = radius**2 - (y - center[1]) ** 2
     half = np.where(square >= 0, np.sqrt(np.maximum(square, 0.0)), -np.inf)

