@@ -74,9 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{error.filename}: {error.strerror}")
     except Exception as error:
         # Typer's errors of usage share no public class, but all of them have this method.
-        if not hasattr(error, "format_message"):
+        message = getattr(error, "format_message", None)
+        if message is None:
             raise
-        return _refuse(error.format_message())
+        return _refuse(message())
     return status if isinstance(status, int) else 0
 
 

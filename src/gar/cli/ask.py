@@ -21,6 +21,7 @@ from gar.cli.options import (
     Polygons,
     Rles,
     Scribbles,
+    sampling_options,
 )
 
 __all__ = ["ask"]
@@ -75,8 +76,9 @@ def ask(
     flags = {"box": box, "point": point, "mask": mask, "polygon": polygon, "scribble": scribble, "rle": rle}
     view = open_view(ctx, picture, allow_host, draw, **flags)
     assistant = gar.load(model, device=device, dtype=dtype)
-    limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-    answer = assistant.ask(view.image, question, view.regions, choices=choice or None, **limit)
+    answer = assistant.ask(
+        view.image, question, view.regions, choices=choice or None, **sampling_options(max_new_tokens)
+    )
     if as_json:
         about = {"picture": picture, "size": view.size, "model": model, "question": question}
         print_json(about | {"answer": answer_record(answer, view.size)})

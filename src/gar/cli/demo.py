@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gar.cli.options import Device, Dtype, Model
+from gar.cli.options import Device, Dtype, MaxNewTokens, Model, sampling_options
 
 if TYPE_CHECKING:
-    from gar.assistant import GAR
+    from gar.assistant import GAR, Answer, SamplingOptions
     from gar.cli.demo_cases import Case
     from gar.cli.demo_results import Result
 
@@ -25,6 +25,7 @@ def demo(
     model: Model = "nano",
     device: Device = None,
     dtype: Dtype = None,
+    max_new_tokens: MaxNewTokens = None,
     scenes: Annotated[int, typer.Option("--scenes", metavar="N", min=1, max=100, help="How many world scenes.")] = 8,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the first world scene.")] = 0,
 ) -> None:
@@ -50,7 +51,7 @@ def demo(
     assistant = gar.load(model, device=device, dtype=dtype)
     facts = assistant.info()
     cases = [*world_scenes(scenes, seed, facts["max_regions"]), *photographs()]
-    results = _answer_all(assistant, cases)
+    results = _answer_all(assistant, cases, sampling_options(max_new_tokens))
     for result in results:
         write_picture(out / f"{result.case.name}.png", draw_card(result))
     write_whole(out / "index.html", render_page(results, model, facts).encode())
@@ -61,7 +62,7 @@ def demo(
     say(f"{out / 'index.html'} and {len(results)} pictures written")
 
 
-def _answer_all(assistant: GAR, cases: list[Case]) -> list[Result]:
+def _answer_all(assistant: GAR, cases: list[Case], options: SamplingOptions) -> list[Result]:
     """Asks everything, with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import Progress
@@ -72,9 +73,9 @@ def _answer_all(assistant: GAR, cases: list[Case]) -> list[Result]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         todo = progress.add_task("Asking", total=sum(len(case.regions) + len(case.questions) for case in cases))
         for case in cases:
-            described = assistant.describe(case.image, list(case.regions))
+            described = assistant.describe(case.image, list(case.regions), **options)
             progress.advance(todo, len(described))
-            replies = []
+            replies: list[Answer] = []
             for question in case.questions:
                 regions = list(case.regions[: question.regions])
                 replies.append(assistant.ask(case.image, question.text, regions, choices=list(question.choices)))

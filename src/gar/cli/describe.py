@@ -19,6 +19,7 @@ from gar.cli.options import (
     Polygons,
     Rles,
     Scribbles,
+    sampling_options,
 )
 
 __all__ = ["describe"]
@@ -60,8 +61,7 @@ def describe(
     flags = {"box": box, "point": point, "mask": mask, "polygon": polygon, "scribble": scribble, "rle": rle}
     view = open_view(ctx, picture, allow_host, draw, **flags)
     assistant = gar.load(model, device=device, dtype=dtype)
-    limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-    answers = assistant.describe(view.image, view.regions, **limit)
+    answers = assistant.describe(view.image, view.regions, **sampling_options(max_new_tokens))
     if as_json:
         records = [answer_record(answer, view.size) for answer in answers]
         print_json({"picture": picture, "size": view.size, "model": model, "answers": records})

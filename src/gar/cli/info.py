@@ -47,10 +47,6 @@ def info(
 
 
 def _in_words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_in_words(part)}" for name, part in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_in_words(part) for part in value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, float):

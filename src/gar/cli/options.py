@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from gar.assistant import SamplingOptions
 
 __all__ = [
     "AllowedHosts",
@@ -23,6 +26,7 @@ __all__ = [
     "Polygons",
     "Rles",
     "Scribbles",
+    "sampling_options",
 ]
 
 _REGIONS = "Regions, in pixels of the picture (repeat and mix them freely)"
@@ -161,3 +165,8 @@ Draw: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+def sampling_options(max_new_tokens: int | None) -> SamplingOptions:
+    """What the flags say of answers, as the assistant's keyword arguments; its own defaults where they say nothing."""
+    return {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}

@@ -21,7 +21,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from typer.core import TyperCommand
 
@@ -128,7 +128,7 @@ def _read_rle(value: str) -> list[Region]:
     from gar.regions import Region
 
     content = _read_json(Path(value))
-    items: list[Any] = content if isinstance(content, list) else [content]
+    items = cast("list[Any]", content) if isinstance(content, list) else [content]
     if not 1 <= len(items) <= _MAX_JSON_REGIONS:
         raise RegionError(f"the list has {len(items)} entries; allowed are 1 to {_MAX_JSON_REGIONS}")
     return [Region.rle(item) if _is_rle(item) else Region.from_coco(item) for item in items]
