@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt
 OUT ?= demo
 PYTEST_ARGS ?=
+NANO_ARGS ?=
 
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test lint nano docs clean
 .DELETE_ON_ERROR:
 
 help: ## Say what there is to make
@@ -25,6 +26,9 @@ lint: $(VENV)/installed-dev ## Check style, types and the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+
+nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (an hour on two cores)
+	$(BIN)/python -m gar.training.nano --out runs/nano $(NANO_ARGS)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict

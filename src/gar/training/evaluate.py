@@ -3,8 +3,8 @@
     python -m gar.training.evaluate                 # the embedded model
     python -m gar.training.evaluate runs/nano/result --scenes 500
 
-Every figure comes with its n, its 95 % interval (Wilson) and chance. Answers count when they are exactly right,
-captions slot by slot. Multiple choice is scored twice: the letter that the model writes, and the option that it finds likeliest
+Every figure comes with its n, its 95 % interval (Wilson) and chance. Answers count when exactly right, captions slot by
+slot. Multiple choice is scored twice: the letter that the model writes, and the option that it finds likeliest
 as the answer to the bare question.
 """
 
