@@ -307,9 +307,11 @@ class GARProcessor(ProcessorMixin):
         return ModelInputs(inputs)
 
     @staticmethod
-    def pad(rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"]) -> torch.Tensor:
-        """Pads rows of numbers to the longest: (B, L) int64."""
-        length = max(map(len, rows))
+    def pad(
+        rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"], *, multiple: int = 1
+    ) -> torch.Tensor:
+        """Pads rows of numbers to the longest, or to the next multiple of a length: (B, L) int64."""
+        length = -(-max(map(len, rows)) // multiple) * multiple
         padded = torch.full((len(rows), length), value)
         for target, row in zip(padded, rows, strict=True):
             where = slice(length - len(row), None) if side == "left" else slice(len(row))

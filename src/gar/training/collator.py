@@ -24,6 +24,9 @@ from gar.training.world_data import PackedSample
 
 __all__ = ["PackingCollator", "block_mask"]
 
+LENGTH_STEP = 64
+"""Texts are padded to a multiple of this, so that few different shapes occur (each costs set-up time and memory)."""
+
 _MARK = "\x00"
 """Stands for the question while the text is split into what comes before and after it."""
 
@@ -87,10 +90,10 @@ class PackingCollator:
             thumbnail = processor.config.use_thumbnail
             masks.append(mask_tiles(union, sample.grid, tile_size=size, thumbnail=thumbnail).float())
         return {
-            "input_ids": processor.pad(rows, processor.tokenizer.pad_token_id, "right"),
-            "attention_mask": block_mask(processor.pad(segments, -1, "right")),
-            "position_ids": processor.pad(positions, 0, "right"),
-            "labels": processor.pad(labels, IGNORED, "right"),
+            "input_ids": processor.pad(rows, processor.tokenizer.pad_token_id, "right", multiple=LENGTH_STEP),
+            "attention_mask": block_mask(processor.pad(segments, -1, "right", multiple=LENGTH_STEP)),
+            "position_ids": processor.pad(positions, 0, "right", multiple=LENGTH_STEP),
+            "labels": processor.pad(labels, IGNORED, "right", multiple=LENGTH_STEP),
             "patch_features": torch.cat([sample.patch_features for sample in samples]).float(),
             "mask_values": torch.cat(masks),
             "tiles_per_sample": torch.tensor([len(sample.patch_features) for sample in samples]),

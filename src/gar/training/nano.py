@@ -39,12 +39,16 @@ from gar.training.tokenizer import MAX_PROMPTS, build_tokenizer, crop_token
 from gar.training.trainer import GroundingTrainer, single_token_words
 from gar.training.world_data import WorldDataset, sample_turns, write_shard
 
-__all__ = ["main", "nano_config", "nano_processor", "pretrained_stem"]
+__all__ = ["main", "nano_config", "nano_processor", "pretrained_stem", "sine_position"]
 
 SHARD = 500
 """Scenes of one shard."""
-WORDS = {name: words for name, words in ATTRIBUTES.items() if name != "place"}
-"""Attributes of the auxiliary loss: those whose words are one token each."""
+WORDS = {
+    **{name: words for name, words in ATTRIBUTES.items() if name != "place"},
+    "row": ("top", "middle", "bottom"),
+    "column": ("left", "center", "right"),
+}
+"""Attributes of the auxiliary loss; a place is two words, so that each is one token."""
 
 
 def nano_processor(*, vocab_size: int = 1024, scenes: int = 1500) -> GARProcessor:
@@ -105,6 +109,28 @@ def nano_config(*, vocab_size: int, image_token_id: int, crop_token_ids: list[in
     )
 
 
+def sine_position(grid_size: int, width: int, *, scale: float = 0.5) -> torch.Tensor:
+    """A smooth position embedding to begin with, so that where a region lies can be read off its mean at once.
+
+    Sines and cosines of column and row at 1, 2, 4, … half waves a side.
+
+    Args:
+        grid_size: Patches along one side.
+        width: Channels, a multiple of 4.
+        scale: Amplitude.
+
+    Returns:
+        (1, grid_size², width).
+    """
+    place = (torch.arange(grid_size) + 0.5) / grid_size
+    waves = torch.pi * 2.0 ** torch.linspace(0, 3, width // 4)
+    angles = place[:, None] * waves  # (grid, width / 4)
+    along = torch.cat([angles.sin(), angles.cos()], dim=1)  # (grid, width / 2)
+    rows = along[:, None].expand(-1, grid_size, -1)
+    columns = along[None].expand(grid_size, -1, -1)
+    return scale * torch.cat([columns, rows], dim=2).reshape(1, grid_size**2, width)
+
+
 def pretrained_stem(stem: EfficientNetLiteStem) -> None:
     """Loads the published EfficientNet-Lite0 into a stem and freezes it (its projection stays free).
 
@@ -153,14 +179,14 @@ def _write_one_shard(number: int, *, folder: Path, start: Path, variants: int, t
 def main(
     out: Annotated[Path, typer.Option(help="Folder for shards, checkpoints and the result.")] = Path("runs/nano"),
     scenes: Annotated[int, typer.Option(help=f"Scenes to learn from, a multiple of {SHARD}.")] = 8000,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 2500,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1800,
     batch_size: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
     turns: Annotated[int, typer.Option(help="Most questions about one sample.")] = 12,
     variants: Annotated[int, typer.Option(help="Samples of prompts and questions for each scene.")] = 6,
     learning_rate: Annotated[float, typer.Option(help="Peak of the cosine schedule.")] = 1.5e-3,
     word_weight: Annotated[float, typer.Option(help="Weight of the auxiliary loss on words.")] = 0.3,
     workers: Annotated[int, typer.Option(help="Processes that render scenes.")] = 2,
-    bf16: Annotated[bool, typer.Option(help="Train with bfloat16 autocast.")] = False,
+    bf16: Annotated[bool, typer.Option(help="Train with bfloat16 autocast.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of weights and order.")] = 0,
 ) -> None:
     """Makes gar-nano from nothing; the same command goes on where it was stopped."""
@@ -170,6 +196,8 @@ def main(
         torch.manual_seed(seed)
         processor = nano_processor()
         model = GARForConditionalGeneration(processor.config)
+        vision = processor.config.vision_config
+        model.model.vision_tower.pos_embed.data.copy_(sine_position(vision.grid_size, vision.hidden_size))
         pretrained_stem(model.model.vision_tower.patch_embed)
         standardise(model.model.vision_tower.patch_embed, processor)
         processor.save_pretrained(start)

@@ -50,7 +50,7 @@ class PackedSample:
     turns: tuple[tuple[str, str], ...]
     """Question and answer."""
     words: tuple[dict[str, str], ...]
-    """True words of each region: size, color, …"""
+    """True words of each region: size, color, …, and of its place also row and column."""
 
 
 def sample_turns(
@@ -163,7 +163,7 @@ class WorldDataset(Dataset[PackedSample]):
             prompts=tuple(int(number) for number, _ in sample["prompts"]),
             alone=sample["alone"],
             turns=tuple((question, answer) for question, answer in sample["turns"]),
-            words=tuple(record["words"][item] for item in objects),
+            words=tuple(_with_row_and_column(record["words"][item]) for item in objects),
         )
 
     def texts(self) -> Iterator[str]:
@@ -173,6 +173,14 @@ class WorldDataset(Dataset[PackedSample]):
                 for question, answer in sample["turns"]:
                     yield question
                     yield answer
+
+
+def _with_row_and_column(words: dict[str, str]) -> dict[str, str]:
+    """Adds the two words of a place: "top left" is row "top", column "left"; "center" is in the middle of both."""
+    if "place" not in words:
+        return words
+    row, _, column = words["place"].rpartition(" ")
+    return {**words, "row": row or "middle", "column": column}
 
 
 @lru_cache(maxsize=64)
