@@ -264,7 +264,7 @@ class GARProcessor(ProcessorMixin):
                 token in place of `bos_tokens`.
 
         Raises:
-            PromptError: The lists differ in length, or a sample has no region or too many.
+            PromptError: The lists differ in length or are empty, or a sample has no region or too many.
             RegionError: A region does not fit its picture.
         """
         if prompts is None:
@@ -274,6 +274,8 @@ class GARProcessor(ProcessorMixin):
                 f"{len(images)} pictures, {len(text)} texts, {len(regions)} lists of regions, "
                 f"{len(prompts)} lists of prompt numbers: the numbers must agree"
             )
+        if not images:
+            raise PromptError("no picture was given; at least 1 is needed")
         tiles: list[torch.Tensor] = []
         mask_tiles_: list[torch.Tensor] = []
         grids: list[tuple[int, int]] = []
@@ -282,6 +284,10 @@ class GARProcessor(ProcessorMixin):
         ids: list[list[int]] = []
         for sample, (image, chat, own, numbers) in enumerate(zip(images, text, regions, prompts, strict=True)):
             self.check_prompts(numbers)
+            if len(own) != len(numbers):
+                raise PromptError(
+                    f"sample {sample}: {len(own)} regions but {len(numbers)} prompt numbers {list(numbers)}"
+                )
             pixels = np.asarray(image, dtype=np.uint8)
             masks = [region.to_mask((pixels.shape[0], pixels.shape[1])) for region in own]
             picture, mask, grid = self.picture_inputs(pixels, masks)

@@ -1,0 +1,117 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gar.processing.tiling import (
+    choose_grid,
+    mask_tiles,
+    nearest_index,
+    picture_tiles,
+    resize_bicubic,
+    split_canvas,
+)
+
+sides = st.integers(1, 3000)
+
+
+@given(columns=st.integers(1, 5), rows=st.integers(1, 5), side=st.integers(1, 4))
+def test_tiles_cover_every_pixel_once_row_by_row(columns, rows, side):
+    canvas = torch.arange(rows * side * columns * side).reshape(1, rows * side, columns * side)
+    tiles = split_canvas(canvas, columns, rows)
+    assert tiles.shape == (rows * columns, 1, side, side)
+    assert sorted(tiles.flatten().tolist()) == canvas.flatten().tolist()
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        there = canvas[:, row * side : (row + 1) * side, column * side : (column + 1) * side]
+        assert torch.equal(tile, there)
+
+
+@given(height=sides, width=sides, most=st.integers(1, 36))
+def test_a_grid_never_has_more_tiles_than_allowed(height, width, most):
+    columns, rows = choose_grid(height, width, tile_size=448, max_num_tiles=most)
+    assert columns >= 1
+    assert rows >= 1
+    assert columns * rows <= most
+
+
+@given(height=sides, width=sides, most=st.integers(2, 16))
+def test_a_canvas_is_smaller_than_the_picture_only_if_every_canvas_is(height, width, most):
+    columns, rows = choose_grid(height, width, tile_size=448, max_num_tiles=most)
+    if columns * 448 < width or rows * 448 < height:
+        assert not any(
+            c * 448 >= width and r * 448 >= height for c in range(1, most + 1) for r in range(1, most // c + 1)
+        )
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "most", "grid"),
+    [
+        (500, 700, 1, (1, 1)),
+        (227, 500, 4, (3, 1)),
+        (448, 448, 4, (2, 2)),
+        (5000, 5000, 4, (2, 2)),  # larger than every canvas: the largest square one
+        (5000, 100, 4, (1, 4)),
+        (100, 5000, 4, (4, 1)),
+    ],
+)
+def test_grids_worked_out_by_hand(height, width, most, grid):
+    assert choose_grid(height, width, tile_size=448, max_num_tiles=most) == grid
+
+
+def test_grids_are_those_of_the_published_processor(shared):
+    seen = 0
+    for file in (shared / "golden").glob("*/samples/*.json"):
+        facts = json.loads(file.read_text())
+        width, height = facts["image_size_wh"]
+        grid = choose_grid(height, width, tile_size=448, max_num_tiles=facts["max_num_tiles"])
+        assert list(grid) == facts["aspect_ratio_tiles_wh"], file.stem
+        seen += 1
+    assert seen
+
+
+@given(size=st.integers(1, 4000), resized=st.integers(1, 2000))
+def test_nearest_index_is_torchs_legacy_rule(size, resized):
+    positions = torch.arange(size, dtype=torch.float32)[None, None]
+    assert nearest_index(size, resized).tolist() == F.interpolate(positions, resized, mode="nearest")[0, 0].tolist()
+
+
+def test_resizing_to_the_same_size_changes_nothing(make_picture):
+    pixels = torch.from_numpy(make_picture(5, 7).transpose(2, 0, 1).copy())
+    assert resize_bicubic(pixels, 5, 7) is pixels
+
+
+def test_resizing_a_plain_picture_keeps_its_color():
+    plain = torch.full((3, 5, 7), 200, dtype=torch.uint8)
+    assert torch.equal(resize_bicubic(plain, 9, 4), torch.full((3, 9, 4), 200, dtype=torch.uint8))
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), thumbnail=st.booleans())
+def test_a_picture_and_its_mask_are_cut_alike(height, width, thumbnail):
+    grid = choose_grid(height, width, tile_size=8, max_num_tiles=6)
+    number = grid[0] * grid[1] + thumbnail
+    picture = picture_tiles(np.zeros((height, width, 3), np.uint8), grid, tile_size=8, thumbnail=thumbnail)
+    mask = mask_tiles(np.ones((height, width), bool), grid, tile_size=8, thumbnail=thumbnail)
+    assert picture.shape == (number, 3, 8, 8)
+    assert mask.shape == (number, 1, 8, 8)
+    assert mask.all()
+
+
+def test_a_picture_of_canvas_size_is_cut_without_change(make_picture):
+    picture = make_picture(8, 16)
+    tiles = picture_tiles(picture, (2, 1), tile_size=8)
+    assert np.array_equal(tiles[1].permute(1, 2, 0), picture[:, :8])
+    assert np.array_equal(tiles[2].permute(1, 2, 0), picture[:, 8:])
+
+
+def test_a_mask_lies_in_the_tile_where_the_region_is():
+    mask = np.zeros((4, 8), bool)
+    mask[1, 6] = True
+    thumbnail, left, right = mask_tiles(mask, (2, 1), tile_size=4)
+    assert not left.any()
+    assert right[0].nonzero().tolist() == [[1, 2]]
+    assert thumbnail[0].nonzero().tolist() == [[1, 3]]
