@@ -66,6 +66,8 @@ def published_config(model: GARForConditionalGeneration) -> dict[str, Any]:
     fixed = {
         "stem": (vision.stem, "patch"),
         "patch_size": (vision.patch_size, 14),
+        "rope_theta": (vision.rope_theta, 10000.0),
+        "layer_norm_eps": (vision.layer_norm_eps, 1e-5),
         "use_thumbnail": (config.use_thumbnail, True),
         "image_pooling_ratio": (config.image_pooling_ratio, 1),
         "replay_size": (config.replay_size, 16),

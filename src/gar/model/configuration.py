@@ -22,6 +22,8 @@ __all__ = ["PUBLISHED_REPLAY_SPATIAL_SCALE", "GARConfig", "GARVisionConfig", "ar
 PUBLISHED_REPLAY_SPATIAL_SCALE = 1 / 28
 """What published checkpoints expect: their code scales each box to feature cells and then by 1/28 again."""
 
+_PUBLISHED_PATCH_SIZE = 14
+
 _TIMM_ARCHITECTURES: dict[str, dict[str, Any]] = {
     # timm's names, as they stand in published configurations (timm/models/eva.py, version 1.0.19)
     "vit_pe_core_large_patch14_336": {
@@ -204,12 +206,22 @@ def _translate_vision(vision: dict[str, Any], *, use_cls_token: bool) -> dict[st
     known = _TIMM_ARCHITECTURES[name]
     arguments = vision.get("model_args") or {}
     hidden_size = arguments.get("embed_dim", known["hidden_size"])
-    image_size = arguments.get("img_size", [448, 448])
-    if isinstance(image_size, list | tuple):
-        image_size = image_size[0]
+    given_size = arguments.get("img_size", [448, 448])
+    image_size = given_size[0] if isinstance(given_size, list | tuple) else given_size
+    cells = image_size // _PUBLISHED_PATCH_SIZE
+    expected = {
+        "img_size": ([image_size, image_size], image_size),
+        "ref_feat_shape": ([cells, cells], None),
+        "use_post_transformer_norm": (False, None),
+    }
+    for setting, allowed in expected.items():
+        value = arguments.get(setting, allowed[0])
+        value = list(value) if isinstance(value, tuple) else value
+        if value not in allowed:
+            raise CheckpointError(f"vision setting {setting} {value!r} is not supported; allowed: {allowed[0]!r}")
     return {
         "image_size": image_size,
-        "patch_size": 14,
+        "patch_size": _PUBLISHED_PATCH_SIZE,
         "hidden_size": hidden_size,
         "num_hidden_layers": arguments.get("depth", known["num_hidden_layers"]),
         "num_attention_heads": arguments.get("num_heads", 16),

@@ -23,6 +23,7 @@ from torch import nn
 from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, LlamaModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
+from gar.errors import CheckpointError
 from gar.model.checkpoints import register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.projector import GARProjector, pool_cells
@@ -92,6 +93,47 @@ class GARPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any):
+        """Loads a model from safetensors; nothing is unpickled, and nothing is filled in for what is missing.
+
+        Args:
+            pretrained_model_name_or_path: Folder or hub id, in our layout or the published one.
+            args: As in transformers.
+            kwargs: As in transformers. With `output_loading_info=True` tensors that are missing or of another shape
+                are told in the second value returned, not refused.
+
+        Raises:
+            CheckpointError: Tensors are missing or of another shape, or `use_safetensors=False` was given.
+        """
+        if kwargs.pop("use_safetensors", None) is False:
+            raise CheckpointError(
+                "use_safetensors=False was given; pickled weights are never loaded, as they can run code"
+            )
+        told = kwargs.pop("output_loading_info", False)
+        ignored = kwargs.pop("ignore_mismatched_sizes", False)
+        model, info = super().from_pretrained(
+            pretrained_model_name_or_path,
+            *args,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **kwargs,
+        )
+        if told:
+            return model, info
+        missing = sorted(info["missing_keys"])
+        other = (
+            [] if ignored else [f"{name}: {list(a)}, not {list(b)}" for name, a, b in sorted(info["mismatched_keys"])]
+        )
+        for what, names in (("lacks", missing), ("has other shapes than the configuration says", other)):
+            if names:
+                rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+                raise CheckpointError(
+                    f"the checkpoint {str(pretrained_model_name_or_path)!r} {what}: {'; '.join(names[:3])}{rest}"
+                )
+        return model
 
 
 class GARModel(GARPreTrainedModel):

@@ -1,0 +1,247 @@
+import copy
+
+import pytest
+import torch
+
+from gar import GARForConditionalGeneration, GARProcessor, Region
+from gar.model.modeling import VISION_INPUTS
+from gar.processing import Message
+
+BOXES = [Region.box(2, 3, 20, 18, whole=True), Region.box(22, 4, 31, 28, whole=True), Region.box(5, 20, 12, 30)]
+
+
+@pytest.fixture
+def ask(tiny_tokenizer, tiny_config, make_picture):
+    """Makes inputs for a batch of (picture's size, regions, prompt numbers, question)."""
+
+    def make(*samples, config=tiny_config, **options):
+        processor = GARProcessor(tiny_tokenizer, config, max_num_tiles=4)
+        texts = [processor.question_text(question, prompts) for _, _, prompts, question in samples]
+        pictures = [make_picture(*size, seed=sum(size)) for size, *_ in samples]
+        return processor(pictures, texts, [s[1] for s in samples], [s[2] for s in samples], **options)
+
+    return make
+
+
+MIXED = [
+    ((32, 32), BOXES[:1], [0], "What is this?"),
+    ((40, 90), BOXES[:2], [0, 1], "Is <Prompt0> left of <Prompt1>?"),
+    ((120, 33), BOXES, [2, 4, 0], "What is above the dotted star?"),
+]
+
+
+# ---- one forward pass for every batch ----------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_mixed_batch_gives_each_sample_the_logits_it_gets_alone(tiny_model, ask, side):
+    inputs = ask(*MIXED, padding_side=side)
+    positions = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    together = tiny_model(**inputs, position_ids=positions).logits
+    for number, sample in enumerate(MIXED):
+        alone = tiny_model(**ask(sample)).logits[0]
+        used = inputs["attention_mask"][number].bool()
+        torch.testing.assert_close(together[number][used], alone, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"use_thumbnail": False},
+        {"mask_token": True},
+        {"vision": {"use_cls_token": False}},
+        {"image_pooling_ratio": 2},
+        {"replay_spatial_scale": 1 / 28, "replay_size": 3},
+        {"projector_pooling_ratio": 1},
+    ],
+    ids=str,
+)
+def test_every_setting_takes_a_mixed_batch(make_config, make_model, ask, settings):
+    config = make_config(**settings)
+    model = make_model(config)
+    together = model.generate(**ask(*MIXED, config=config), max_new_tokens=5, eos_token_id=None)[:, -5:]
+    for number, sample in enumerate(MIXED):
+        alone = model.generate(**ask(sample, config=config), max_new_tokens=5, eos_token_id=None)[:, -5:]
+        assert together[number].tolist() == alone[0].tolist()
+
+
+@torch.no_grad()
+def test_masks_and_boxes_both_matter(tiny_model, ask):
+    inputs = ask(MIXED[1])
+    logits = tiny_model(**inputs).logits
+    for name in ("mask_values", "region_boxes"):
+        changed = {**inputs, name: torch.zeros_like(inputs[name])}
+        assert (tiny_model(**changed).logits - logits).abs().max() > 1e-3, name
+
+
+@torch.no_grad()
+def test_cached_patch_features_may_stand_for_pixels(tiny_model, ask):
+    inputs = ask(*MIXED)
+    logits = tiny_model(**inputs).logits
+    inputs["patch_features"] = tiny_model.model.vision_tower.patch_embed(inputs.pop("pixel_values"))
+    torch.testing.assert_close(tiny_model(**inputs).logits, logits)
+
+
+@torch.no_grad()
+def test_text_alone_is_read_as_any_llama_reads_it(tiny_model):
+    ids = torch.tensor([[0, 20, 21, 22]])
+    logits = tiny_model(input_ids=ids).logits
+    hidden = tiny_model.model.language_model(input_ids=ids).last_hidden_state
+    torch.testing.assert_close(logits, tiny_model.lm_head(hidden))
+
+
+# ---- which region is which ---------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_swapping_regions_together_with_their_prompts_changes_nothing(tiny_model, ask):
+    question = "Is <Prompt0> left of <Prompt3>?"
+    one = ask(((40, 90), BOXES[:2], [0, 3], question))
+    two = ask(((40, 90), BOXES[1::-1], [3, 0], question))
+    # the regions are also listed the other way round in the text: take the text of the first
+    two = {**two, "input_ids": one["input_ids"], "attention_mask": one["attention_mask"]}
+    assert not torch.equal(one["region_boxes"], two["region_boxes"])
+    torch.testing.assert_close(tiny_model(**one).logits, tiny_model(**two).logits, rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_swapping_regions_alone_changes_what_the_model_is_told(tiny_model, ask):
+    question = "Is <Prompt0> left of <Prompt1>?"
+    one = ask(((40, 90), BOXES[:2], [0, 1], question))
+    two = ask(((40, 90), BOXES[1::-1], [0, 1], question))
+    assert torch.equal(one["input_ids"], two["input_ids"])
+    assert torch.equal(one["mask_values"], two["mask_values"])  # only which box is replayed where tells them apart
+    assert (tiny_model(**one).logits - tiny_model(**two).logits).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_each_crop_token_takes_the_features_of_its_own_region(tiny_model, ask):
+    inputs = ask(*MIXED)
+    features = tiny_model.model.get_region_features(**{n: inputs[n] for n in VISION_INPUTS if n in inputs})
+    embeds = tiny_model.model.embed(inputs["input_ids"], features, inputs["region_index"])
+    for (sample, prompt), replayed in zip(inputs["region_index"].tolist(), features.replay, strict=True):
+        places = inputs["input_ids"][sample] == tiny_model.config.crop_token_ids[prompt]
+        assert torch.equal(embeds[sample][places], replayed)
+
+
+# ---- what is refused ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "numbers"), [("image_token_id", r"has \d+ image and"), ("crop", r"and \d+ crop tokens; .* need")]
+)
+def test_too_few_or_too_many_places_for_the_features_are_refused_with_the_numbers(tiny_model, ask, token, numbers):
+    inputs = ask(MIXED[0])
+    config = tiny_model.config
+    wanted = config.image_token_id if token == "image_token_id" else config.crop_token_ids[0]
+    place = int((inputs["input_ids"][0] == wanted).nonzero()[0])
+    for other in (20, config.image_token_id, config.crop_token_ids[0]):
+        if other != wanted:
+            ids = inputs["input_ids"].clone()
+            ids[0, place] = other
+            with pytest.raises(ValueError, match=numbers):
+                tiny_model(**{**inputs, "input_ids": ids})
+
+
+def test_crop_tokens_of_another_prompt_than_the_regions_are_refused(tiny_model, ask):
+    inputs = ask(MIXED[1])
+    inputs["region_index"] = torch.tensor([[0, 0], [0, 2]])
+    with pytest.raises(ValueError, match="crop tokens"):
+        tiny_model(**inputs)
+
+
+def test_token_ids_and_embeddings_together_or_neither_are_refused(tiny_model):
+    with pytest.raises(ValueError, match="either input_ids or inputs_embeds"):
+        tiny_model()
+    with pytest.raises(ValueError, match="either input_ids or inputs_embeds"):
+        tiny_model(input_ids=torch.tensor([[1]]), inputs_embeds=torch.zeros(1, 1, 32))
+
+
+# ---- generating --------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_generating_is_taking_the_best_token_again_and_again(tiny_model, ask):
+    inputs = ask(MIXED[1])
+    generated = tiny_model.generate(**inputs, max_new_tokens=6, do_sample=False, eos_token_id=None)
+    length = inputs["input_ids"].shape[1]
+    assert torch.equal(generated[:, :length], inputs["input_ids"])
+    ids, attention = inputs["input_ids"], inputs["attention_mask"]
+    for _ in range(6):
+        best = tiny_model(**{**inputs, "input_ids": ids, "attention_mask": attention}).logits[:, -1:].argmax(-1)
+        ids = torch.cat([ids, best], 1)
+        attention = torch.cat([attention, torch.ones_like(best)], 1)
+    assert generated.tolist() == ids.tolist()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ({"num_beams": 2}, 3),
+        ({"num_beams": 3, "num_return_sequences": 2}, 6),
+        ({"do_sample": True, "num_return_sequences": 3}, 9),
+        ({"cache_implementation": "static"}, 3),
+        ({"use_cache": False}, 3),
+    ],
+    ids=str,
+)
+def test_every_way_of_generating_works_on_a_mixed_batch(tiny_model, ask, options, rows):
+    inputs = ask(*MIXED)
+    generated = tiny_model.generate(**inputs, max_new_tokens=4, eos_token_id=None, **options)
+    assert generated.shape == (rows, inputs["input_ids"].shape[1] + 4)
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_runs_on_a_cpu_and_stays_near_float32(tiny_model, ask, dtype):
+    inputs = ask(*MIXED)
+    half = copy.deepcopy(tiny_model).to(dtype)(**inputs).logits
+    full = tiny_model(**inputs).logits
+    used = inputs["attention_mask"].bool()
+    assert half.dtype == dtype
+    assert half.isfinite().all()
+    assert (half[used].float() - full[used]).abs().mean() < 0.1 * full[used].std()
+
+
+@pytest.mark.filterwarnings("ignore:.gradient_checkpointing_enable:FutureWarning")
+def test_every_parameter_learns_and_gradient_checkpointing_changes_nothing(tiny_model, tiny_processor, make_picture):
+    crop = tiny_processor.crop_tokens
+    turns = [Message("user", f"{crop[0]}What?"), Message("assistant", "A red star.")]
+    text = tiny_processor.chat_text(turns, add_generation_prompt=False)
+    inputs = tiny_processor([make_picture(30, 60)], [text], [BOXES[:1]], padding_side="right", labels=True)
+    plain = copy.deepcopy(tiny_model).train()
+    saving = copy.deepcopy(tiny_model).train()
+    saving.gradient_checkpointing_enable()
+    for model in (plain, saving):
+        model(**inputs, use_cache=False).loss.backward()
+    for (name, one), other in zip(plain.named_parameters(), saving.parameters(), strict=True):
+        assert one.grad is not None, name
+        torch.testing.assert_close(one.grad, other.grad, msg=lambda text, name=name: f"{name}: {text}")
+    assert plain.model.vision_tower.mask_embed.weight.grad.any()
+
+
+def test_the_loss_is_the_mean_over_label_tokens_each_predicted_from_the_token_before(tiny_model, ask):
+    inputs = ask(MIXED[0])
+    labels = torch.full_like(inputs["input_ids"], -100)
+    labels[0, -2:] = torch.tensor([20, 30])
+    output = tiny_model(**inputs, labels=labels)
+    logs = output.logits[0].float().log_softmax(-1)
+    torch.testing.assert_close(output.loss, -(logs[-3, 20] + logs[-2, 30]) / 2)
+    summed = tiny_model(**inputs, labels=labels, num_items_in_batch=torch.tensor(8)).loss
+    torch.testing.assert_close(summed, output.loss / 4)
+
+
+@torch.no_grad()
+def test_only_the_logits_asked_for_are_computed(tiny_model, ask):
+    inputs = ask(MIXED[0])
+    torch.testing.assert_close(tiny_model(**inputs, logits_to_keep=1).logits, tiny_model(**inputs).logits[:, -1:])
+
+
+def test_a_fresh_model_does_not_see_masks(tiny_config, ask):
+    assert not GARForConditionalGeneration(tiny_config).model.vision_tower.mask_embed.weight.any()

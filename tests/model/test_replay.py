@@ -1,0 +1,184 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gar.model.replay import axis_samples, mask_weighted_mean, replay_slots, roi_align
+from gar.processing.tiling import split_canvas
+
+SIDE = 4
+fractions = st.floats(0, 1, width=32)
+grids = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+def tiles_of(canvas):
+    """(D, rows·g, columns·g) to packed tiles (T, g², D)."""
+    columns, rows = canvas.shape[2] // SIDE, canvas.shape[1] // SIDE
+    return split_canvas(canvas, columns, rows).flatten(2).transpose(1, 2)
+
+
+def random_map(columns, rows, width=3, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(width, rows * SIDE, columns * SIDE, generator=generator, dtype=dtype)
+
+
+def plain_roi_align(canvas, box, size):
+    """RoIAlign of one map (D, H, W) as its paper says it, point by point; the box is in cells."""
+    _, height, width = canvas.shape
+
+    def value_at(y, x):
+        if not (-1 <= y <= height and -1 <= x <= width):
+            return torch.zeros(canvas.shape[0], dtype=canvas.dtype)
+        y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+        top, left = math.floor(y), math.floor(x)
+        bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+        down, across = y - top, x - left
+        upper = canvas[:, top, left] * (1 - across) + canvas[:, top, right] * across
+        lower = canvas[:, bottom, left] * (1 - across) + canvas[:, bottom, right] * across
+        return upper * (1 - down) + lower * down
+
+    x1, y1, x2, y2 = (float(edge) - 0.5 for edge in box)
+    cell_height, cell_width = (y2 - y1) / size, (x2 - x1) / size
+    rows = []
+    for row in range(size):
+        for column in range(size):
+            points = [
+                value_at(y1 + (row + dy) * cell_height, x1 + (column + dx) * cell_width)
+                for dy in (0.25, 0.75)
+                for dx in (0.25, 0.75)
+            ]
+            rows.append(sum(points) / 4)
+    return torch.stack(rows)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    grid=grids,
+    box=st.tuples(fractions, fractions, fractions, fractions),
+    scale=st.sampled_from([1.0, 0.5, 1 / 28, 1.5]),
+)
+def test_roi_align_is_what_its_paper_says_point_by_point(grid, box, scale):
+    columns, rows = grid
+    canvas = random_map(columns, rows)
+    boxes = torch.tensor([box])
+    ours = roi_align(tiles_of(canvas), boxes, torch.tensor([grid]), torch.tensor([0]), size=3, spatial_scale=scale)[0]
+    cells = boxes[0] * torch.tensor([columns, rows, columns, rows]) * SIDE * scale
+    # a point within rounding of the far limits may lie inside for one and outside for the other
+    limits = torch.tensor([columns, rows]) * SIDE
+    points = cells.view(2, 2) - 0.5
+    if ((points - limits).abs() > 1e-3).all() and ((points + 1).abs() > 1e-3).all():
+        spread = torch.linspace(0.5 / 6, 5.5 / 6, 6)[:, None] * (points[1] - points[0]) + points[0]
+        if ((spread - limits).abs() > 1e-3).all():
+            torch.testing.assert_close(ours, plain_roi_align(canvas, cells, 3), atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(grid=grids, edges=st.tuples(fractions, fractions, fractions, fractions), size=st.integers(1, 5))
+def test_roi_align_of_a_constant_map_is_that_constant_inside(grid, edges, size):
+    x1, x2, y1, y2 = *sorted(edges[:2]), *sorted(edges[2:])
+    constant = torch.full((grid[0] * grid[1], SIDE**2, 2), 7.0)
+    replayed = roi_align(constant, torch.tensor([[x1, y1, x2, y2]]), torch.tensor([grid]), torch.tensor([0]), size=size)
+    torch.testing.assert_close(replayed, torch.full((1, size**2, 2), 7.0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(order=st.permutations(range(5)), boxes=st.lists(st.tuples(*[fractions] * 4), min_size=5, max_size=5))
+def test_replay_commutes_with_the_order_of_regions(order, boxes):
+    tiles, order = tiles_of(random_map(2, 1)), list(order)
+    boxes, grid, first = torch.tensor(boxes), torch.tensor([[2, 1]] * 5), torch.zeros(5, dtype=torch.long)
+    replayed = roi_align(tiles, boxes, grid, first, size=2)
+    assert torch.equal(roi_align(tiles, boxes[order], grid, first, size=2), replayed[order])
+
+
+def test_mixed_grids_in_one_batch_give_what_each_picture_gives_alone():
+    layouts = [(1, 1), (3, 1), (2, 2)]
+    maps = [tiles_of(random_map(*layout, seed=seed)) for seed, layout in enumerate(layouts)]
+    boxes = torch.tensor([[0.1, 0.2, 0.9, 0.8], [0.5, 0.0, 0.6, 1.0], [0.3, 0.3, 0.3, 0.3]])
+    starts = torch.tensor([0, 1, 4])
+    together = roi_align(torch.cat(maps), boxes, torch.tensor(layouts), starts, size=4)
+    for number, (tiles, layout) in enumerate(zip(maps, layouts, strict=True)):
+        alone = roi_align(tiles, boxes[number : number + 1], torch.tensor([layout]), torch.tensor([0]), size=4)
+        torch.testing.assert_close(together[number], alone[0])
+
+
+def test_the_features_of_a_region_are_those_under_it():
+    canvas = torch.zeros(1, SIDE, 2 * SIDE)
+    canvas[0, 2, 6] = 1.0  # in the second tile
+    on = torch.tensor([[6 / 8, 2 / 4, 7 / 8, 3 / 4]])
+    off = torch.tensor([[1 / 8, 2 / 4, 2 / 8, 3 / 4]])
+    grid, first = torch.tensor([[2, 1]] * 2), torch.tensor([0, 0])
+    on_it, off_it = roi_align(tiles_of(canvas), torch.cat([on, off]), grid, first, size=1)
+    assert on_it.item() == pytest.approx(0.75**2)
+    assert off_it.item() == 0
+
+
+def test_gradients_of_the_features_are_right():
+    tiles = tiles_of(random_map(2, 1, dtype=torch.float32))
+    boxes = torch.tensor([[0.1, 0.2, 0.7, 0.9], [0.4, 0.4, 0.4, 0.4]])
+    grid, first = torch.tensor([[2, 1]] * 2), torch.tensor([0, 0])
+
+    def replay(features):
+        return roi_align(features, boxes, grid, first, size=2)
+
+    # RoIAlign is linear in the features, so its gradient is exact: <replay(v), u> = <v, gradient>
+    features = torch.zeros_like(tiles, requires_grad=True)
+    upstream = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(1))
+    replay(features).backward(upstream)
+    assert (replay(tiles) * upstream).sum().item() == pytest.approx((tiles * features.grad).sum().item(), rel=1e-5)
+
+
+def test_the_samples_of_a_box_across_the_border_are_clamped_then_dropped():
+    index, weight = axis_samples(torch.tensor([-2.0]), torch.tensor([2.0]), torch.tensor([4]), 2)
+    # four sample points at -2, -1, 0 and 1 of cell centres: the first is out, the second is clamped to cell 0
+    assert weight[0].tolist() == [[0.0, 0.0, 0.5, 0.0], [0.5, 0.0, 0.5, 0.0]]
+    assert index[0].tolist() == [[0, 1, 0, 1], [0, 1, 1, 2]]
+
+
+# ---- the mean under the mask -------------------------------------------------------------------------------------
+
+
+def test_the_mask_weighted_mean_of_a_4_by_4_map_by_hand():
+    features = torch.arange(16.0).reshape(1, 16, 1)
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., 2:4, 2:4] = 1  # all of cell (1, 1)
+    mask[..., 2:4, 4] = 1  # half of cell (1, 2)
+    box = torch.tensor([[2 / 8, 2 / 8, 4 / 8, 3 / 8]])
+    mean = mask_weighted_mean(features, mask, box, torch.tensor([[1, 1]]), torch.tensor([0]))
+    assert mean.shape == (1, 1, 1)
+    assert mean.item() == pytest.approx((5 * 1 + 6 * 0.5) / 1.5, abs=1e-2)
+
+
+def test_the_mean_of_a_region_takes_nothing_from_outside_its_box_or_from_other_pictures():
+    features = torch.stack([torch.full((16, 1), 1.0), torch.full((16, 1), 100.0)])  # two pictures of one tile
+    features[0, :8] = 5.0  # upper half of the first
+    mask = torch.ones(2, 1, 8, 8)
+    boxes = torch.tensor([[0.0, 0.0, 0.9, 0.4], [0.0, 0.0, 0.9, 0.9]])
+    grid = torch.tensor([[1, 1], [1, 1]])
+    means = mask_weighted_mean(features, mask, boxes, grid, torch.tensor([0, 1]))
+    assert means.flatten().tolist() == pytest.approx([5.0, 100.0])
+
+
+def test_a_region_whose_mask_left_no_cell_covered_gets_the_mean_of_its_box():
+    features = torch.arange(16.0).reshape(1, 16, 1)
+    box = torch.tensor([[0.0, 0.0, 0.4, 0.2]])
+    mean = mask_weighted_mean(features, torch.zeros(1, 1, 8, 8), box, torch.tensor([[1, 1]]), torch.tensor([0]))
+    assert mean.item() == pytest.approx(0.5, abs=1e-3)
+
+
+# ---- where it goes -----------------------------------------------------------------------------------------------
+
+
+def test_crop_tokens_are_found_with_their_region_and_place():
+    ids = torch.tensor([[9, 5, 5, 9, 4, 4], [4, 4, 9, 9, 9, 9]])
+    index = torch.tensor([[0, 0], [0, 1], [1, 0]])  # tokens 4 and 5 are prompts 0 and 1
+    mask, region, place = replay_slots(ids, torch.tensor([4, 5]), index, 2)
+    assert mask.int().tolist() == [[0, 1, 1, 0, 1, 1], [1, 1, 0, 0, 0, 0]]
+    assert region.tolist() == [1, 1, 0, 0, 2, 2]
+    assert place.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_a_crop_token_without_a_region_is_marked():
+    _, region, _ = replay_slots(torch.tensor([[4, 5]]), torch.tensor([4, 5]), torch.tensor([[0, 1]]), 1)
+    assert region.tolist() == [-1, 0]
