@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gar.assistant.gar import GAR
-from gar.errors import CheckpointError, InputError
+from gar.errors import CheckpointError, GARError, InputError
 
 if TYPE_CHECKING:
     import torch
@@ -36,10 +38,9 @@ def load(
 
     Raises:
         CheckpointError: There is no such model, or it cannot be loaded.
-        InputError: The device or dtype is unknown.
+        InputError: The device or dtype is unknown, or a setting is out of range.
     """
     import torch
-    from transformers.utils import logging
 
     from gar.model.configuration import GARConfig
     from gar.model.modeling import GARForConditionalGeneration
@@ -51,37 +52,92 @@ def load(
         torch.empty(0, device=target)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {device!r} is not available: {str(error).splitlines()[0]}") from error
-    changed: dict[str, Any] = {} if replay_spatial_scale is None else {"replay_spatial_scale": replay_spatial_scale}
+    changed: dict[str, Any] = {}
+    if replay_spatial_scale is not None:
+        if not 0.0 < replay_spatial_scale <= 1.0:
+            raise InputError(f"replay_spatial_scale is {replay_spatial_scale}; allowed: above 0, up to 1")
+        changed["replay_spatial_scale"] = float(replay_spatial_scale)
     settings: dict[str, Any] = {} if max_num_tiles is None else {"max_num_tiles": max_num_tiles}
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        config: Any = GARConfig.from_pretrained(where, **changed)
-        precision = _precision(dtype, config.dtype, target)
-        loaded: Any = GARForConditionalGeneration.from_pretrained(
-            where, config=config, dtype=precision, use_safetensors=True
-        )
-        processor = GARProcessor.from_pretrained(where, config=config, **settings)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).strip().splitlines()
-        raise CheckpointError(f"cannot load {str(model)!r}: {reason[0] if reason else repr(error)}") from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
+    with _quiet_transformers():
+        with _reading("configuration", where):
+            stored, _ = GARConfig.get_config_dict(where)
+            if not isinstance(stored, dict) or stored.get("model_type") != GARConfig.model_type:  # pyright: ignore
+                raise ValueError(f"it is not of a model_type {GARConfig.model_type!r}")
+            config: Any = GARConfig.from_pretrained(where, **changed)
+            precision = _precision(dtype, config.dtype, target)
+        with _reading("processor", where):
+            processor = GARProcessor.from_pretrained(where, config=config, **settings)
+        with _reading("weights", where):
+            loaded, found = cast(
+                "tuple[Any, dict[str, Any]]",
+                GARForConditionalGeneration.from_pretrained(
+                    where,
+                    config=config,
+                    dtype=precision,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,  # refused below, by name
+                ),
+            )
+            _check_complete(found)
     loaded.eval().requires_grad_(False).to(target)
     return GAR(loaded, processor, str(model))
 
 
+@contextmanager
+def _quiet_transformers() -> Generator[None]:
+    """Keeps transformers from printing bars and reports; what matters in them is raised."""
+    from transformers.utils import logging
+
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def _reading(part: str, where: str) -> Generator[None]:
+    """Turns whatever a model's files make the libraries raise (they share no class) into one error of ours."""
+    try:
+        yield
+    except GARError:
+        raise
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), repr(error))
+        raise CheckpointError(f"cannot read the {part} of {where!r}: {reason}") from error
+
+
+def _check_complete(found: dict[str, Any]) -> None:
+    """Refuses weights that would leave a part of the model random, or were made for another model."""
+    names = {
+        "missing": sorted(map(str, found["missing_keys"])),
+        "unknown": sorted(map(str, found["unexpected_keys"])),
+        "of another shape": sorted(
+            f"{key} {tuple(own)}, not {tuple(ours)}" for key, own, ours in found["mismatched_keys"]
+        ),
+    }
+    wrong = [
+        f"{len(those)} {what}: {', '.join(those[:3])}{', …' if len(those) > 3 else ''}"
+        for what, those in names.items()
+        if those
+    ]
+    if wrong:
+        raise ValueError("tensors are " + "; ".join(wrong))
+
+
 def _find(model: str) -> str:
     """The folder of a model, or the hub id as it is."""
-    if model == "nano":
-        return str(files("gar") / "weights" / "nano")
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(f"{model!r} is a folder without a config.json")
+    embedded = model == "nano"
+    folder = Path(str(files("gar") / "weights" / "nano")) if embedded else Path(model).expanduser()
+    if embedded or folder.is_dir():
+        for name in ("config.json", "tokenizer.json"):
+            if not (folder / name).is_file():
+                raise CheckpointError(f"{str(folder)!r} is no model folder: it has no {name}")
         return str(folder)
     parts = model.split("/")
     if len(parts) != 2 or not all(parts) or model.startswith((".", "~")):
