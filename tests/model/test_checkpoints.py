@@ -3,8 +3,9 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
+import gar
 from gar import CheckpointError, GARForConditionalGeneration
 from gar.model.checkpoints import PUBLISHED_NAMES, export_published, published_name
 
@@ -55,6 +56,21 @@ def test_exported_names_are_the_published_ones(published, tmp_path):
     assert ("mllm.lm_head.weight" in names) == (not published.config.tie_word_embeddings)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "GAR"
     assert not list(tmp_path.glob(".*"))  # nothing half written is left
+
+
+def test_a_published_folder_with_its_tokenizer_describes_regions(shared, tmp_path, make_picture, capfd):
+    golden = shared / "golden"
+    files = [*next(golden.glob("*/model.safetensors")).parent.glob("*.*"), *(golden / "tokenizer").iterdir()]
+    for file in files:
+        (tmp_path / file.name).symlink_to(file)
+    # what the published processor is called and where its remote code lies must not matter
+    remote = {"processor_class": "GARProcessor", "auto_map": {"AutoProcessor": "processing_gar.GARProcessor"}}
+    (tmp_path / "processor_config.json").write_text(json.dumps({**remote, "max_num_tiles": 36}))
+    assistant = gar.load(tmp_path, device="cpu", dtype="float32", max_num_tiles=1)
+    answer = assistant.describe(make_picture(60, 80), gar.Region.box(3, 3, 40, 40), max_new_tokens=3)
+    assert answer.new_tokens == 3
+    assert "clean_up_tokenization_spaces" not in capfd.readouterr().err
+    assert type(AutoProcessor.from_pretrained(tmp_path)) is gar.GARProcessor
 
 
 def test_a_published_folder_exported_again_holds_the_same_tensors(shared, tmp_path):

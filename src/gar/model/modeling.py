@@ -359,7 +359,9 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(outputs.last_hidden_state[:, kept])
+        hidden = outputs.last_hidden_state[:, kept]
+        # flat, because torch multiplies a slice (1, 1, D) in bfloat16 a hundred times slower, and copies the matrix
+        logits = self.lm_head(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])  # (B, kept, vocabulary)
         loss = None
         if labels is not None:
             loss = self.loss_function(

@@ -359,6 +359,7 @@ class GARProcessor(ProcessorMixin):
         kwargs.pop("trust_remote_code", None)  # nothing of this library is remote code
         config = given_config or GARConfig.from_pretrained(name, **kwargs)
         tokenizer = cast("Any", given_tokenizer or AutoTokenizer.from_pretrained(name, **kwargs))
+        tokenizer.clean_up_tokenization_spaces = False  # true in published folders; it would eat blanks of answers
         try:
             saved, _ = cls.get_processor_dict(name, **kwargs)
         except OSError:  # a published folder without settings of ours
