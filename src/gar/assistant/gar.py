@@ -266,8 +266,7 @@ class GAR:
         began = time.perf_counter()
         inputs = self._inputs(jobs, sampling.max_new_tokens)
         length = int(inputs["input_ids"].shape[1])
-        with sampling.seeded(self.model.device):
-            generated = cast("Any", self.model.generate(**inputs, **self._generate_options(sampling)))
+        generated = cast("Any", self.model.generate(**inputs, **self._generate_options(sampling)))
         seconds = time.perf_counter() - began
         answers: list[Answer] = []
         lengths: list[int] = inputs["attention_mask"].sum(1).tolist()
@@ -318,13 +317,12 @@ class GAR:
 
         def write() -> None:
             try:
-                with sampling.seeded(self.model.device):
-                    self.model.generate(
-                        **inputs,
-                        **self._generate_options(sampling),
-                        streamer=streamer,
-                        stopping_criteria=StoppingCriteriaList([has_stopped]),
-                    )
+                self.model.generate(
+                    **inputs,
+                    **self._generate_options(sampling),
+                    streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([has_stopped]),
+                )
             except BaseException as error:
                 failure.append(error)
                 streamer.end()
@@ -332,13 +330,15 @@ class GAR:
         def read() -> Iterator[str]:
             thread = Thread(target=write, name="gar-stream", daemon=True)
             thread.start()
-            begun = False
+            begun, blanks = False, ""  # blanks around the answer are not part of it, so they wait for what follows
             try:
                 for piece in cast("Iterator[str]", streamer):
-                    text = piece if begun else piece.lstrip()
-                    if text:
+                    text = blanks + piece if begun else piece.lstrip()
+                    kept = text.rstrip()
+                    blanks = text[len(kept) :]
+                    if kept:
                         begun = True
-                        yield text
+                        yield kept
             finally:
                 stopped.set()
                 thread.join()

@@ -62,7 +62,7 @@ def load(
         with _reading("configuration", where):
             stored, _ = GARConfig.get_config_dict(where)
             if not isinstance(stored, dict) or stored.get("model_type") != GARConfig.model_type:  # pyright: ignore
-                raise ValueError(f"it is not of a model_type {GARConfig.model_type!r}")
+                raise ValueError(f"config.json is not one of model_type {GARConfig.model_type!r}")
             config: Any = GARConfig.from_pretrained(where, **changed)
             precision = _precision(dtype, config.dtype, target)
         with _reading("processor", where):
@@ -91,7 +91,7 @@ def _quiet_transformers() -> Generator[None]:
 
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity_error()
     try:
         yield
     finally:
@@ -108,26 +108,25 @@ def _reading(part: str, where: str) -> Generator[None]:
     except GARError:
         raise
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), repr(error))
+        reason = " ".join(str(error).split())[:300] or repr(error)
         raise CheckpointError(f"cannot read the {part} of {where!r}: {reason}") from error
 
 
 def _check_complete(found: dict[str, Any]) -> None:
     """Refuses weights that would leave a part of the model random, or were made for another model."""
-    names = {
+    reshaped = (f"{key} {tuple(own)} for {tuple(ours)}" for key, own, ours in found["mismatched_keys"])
+    names: dict[str, list[str]] = {
         "missing": sorted(map(str, found["missing_keys"])),
         "unknown": sorted(map(str, found["unexpected_keys"])),
-        "of another shape": sorted(
-            f"{key} {tuple(own)}, not {tuple(ours)}" for key, own, ours in found["mismatched_keys"]
-        ),
+        "of another shape": sorted(reshaped),
     }
     wrong = [
-        f"{len(those)} {what}: {', '.join(those[:3])}{', …' if len(those) > 3 else ''}"
+        f"{len(those)} {what} ({', '.join(those[:3])}{', …' if len(those) > 3 else ''})"
         for what, those in names.items()
         if those
     ]
     if wrong:
-        raise ValueError("tensors are " + "; ".join(wrong))
+        raise ValueError(f"tensors: {', '.join(wrong)}")
 
 
 def _find(model: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -74,23 +72,45 @@ class Sampling:
         """As `generate` takes them."""
         if self.seed is None:
             return {"max_new_tokens": self.max_new_tokens, "do_sample": False}
-        return {
-            "max_new_tokens": self.max_new_tokens,
-            "do_sample": True,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "top_k": 0,
-        }
+        from transformers import LogitsProcessorList
 
-    @contextmanager
-    def seeded(self, device: torch.device) -> Generator[None]:
-        """Seeds torch inside, and leaves its global state as it was."""
+        # the draw leaves one token possible, which "greedy" then takes
+        draws = LogitsProcessorList([SeededDraw(self.seed, self.temperature, self.top_p)])  # pyright: ignore
+        return {"max_new_tokens": self.max_new_tokens, "do_sample": False, "logits_processor": draws}
+
+
+class SeededDraw:
+    """Draws the next token of each row, as a logits processor of transformers' `generate`.
+
+    Each row has a generator of its own, so a row's answer does not depend on the rows beside it, on other threads or
+    on torch's global random state, which stays untouched.
+
+    Args:
+        seed: Of every row's generator.
+        temperature: Divides the logits; above 0.
+        top_p: The likeliest tokens that hold this much probability together can be drawn; the likeliest always.
+
+    Example:
+        >>> import torch
+        >>> SeededDraw(seed=0, temperature=1.0, top_p=0.5)(None, torch.tensor([[0.0, 2.0, 1.0]]))
+        tensor([[-inf, 0., -inf]])
+    """
+
+    def __init__(self, seed: int, temperature: float, top_p: float):
+        self.seed, self.temperature, self.top_p = seed, temperature, top_p
+        self.generators: list[torch.Generator] = []
+
+    def __call__(self, input_ids: Any, scores: torch.Tensor) -> torch.Tensor:
+        """(B, V) logits → (B, V): 0 for the token that was drawn, minus infinity for all others."""
         import torch
 
-        if self.seed is None:
-            yield
-            return
-        devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.seed)
-            yield
+        if not self.generators:
+            self.generators = [torch.Generator().manual_seed(self.seed) for _ in scores]
+        logits = scores.float() / max(self.temperature, 1e-6)  # float32 cannot divide by less
+        likely, order = torch.sort(logits.softmax(-1), dim=-1, descending=True, stable=True)
+        reached = likely.cumsum(-1)
+        allowed = (reached - likely < self.top_p).sum(-1, keepdim=True)  # (B, 1) how many tokens can be drawn
+        drawn = torch.stack([torch.rand(1, generator=generator) for generator in self.generators]).to(scores.device)
+        at = drawn * reached.gather(-1, allowed - 1)
+        place = torch.minimum((reached <= at).sum(-1, keepdim=True), allowed - 1)
+        return torch.full_like(scores, float("-inf")).scatter(-1, order.gather(-1, place), 0.0)
