@@ -47,7 +47,7 @@ def word_loss(
         replay: (R, n, D) replayed features; the last token speaks for the region.
         embeddings: (V, D) word embeddings.
         tokens: Word tokens of each attribute.
-        labels: (R, attributes) which word is true, -100 where none is known.
+        labels: (R, attributes) which word is true, -100 where none is known; 0 is the loss if none is at all.
     """
     spoken = F.layer_norm(replay[:, -1].float(), replay.shape[-1:])
     losses = [
@@ -55,7 +55,7 @@ def word_loss(
         for column, words in enumerate(tokens)
         if bool((labels[:, column] != IGNORED).any())
     ]
-    return torch.stack(losses).mean()
+    return torch.stack(losses).mean() if losses else spoken.sum() * 0.0
 
 
 class GroundingTrainer(Trainer):
