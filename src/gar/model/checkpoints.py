@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,14 @@ from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE, architecture
 if TYPE_CHECKING:
     from gar.model.modeling import GARForConditionalGeneration
 
-__all__ = ["PUBLISHED_NAMES", "export_published", "published_config", "published_name", "register_published_names"]
+__all__ = [
+    "PUBLISHED_NAMES",
+    "export_published",
+    "published_config",
+    "published_name",
+    "refuse_incomplete",
+    "register_published_names",
+]
 
 PUBLISHED_NAMES = (
     # (published prefix, our prefix)
@@ -54,6 +63,34 @@ def published_name(name: str) -> str:
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
     raise CheckpointError(f"{name!r} has no name in the published layout")
+
+
+def refuse_incomplete(name: str, told: Mapping[str, Any], *, shapes_too: bool = True) -> None:
+    """Checks that a checkpoint brought every tensor of its model; warns of those that the model has no place for.
+
+    Args:
+        name: Folder or hub id, for the message.
+        told: transformers' loading information: `missing_keys`, `unexpected_keys` and `mismatched_keys` (name, stored,
+            wanted shape).
+        shapes_too: Whether tensors of other shapes are refused too.
+
+    Raises:
+        CheckpointError: It did not; the message names the first three tensors.
+    """
+    mismatched = sorted(told["mismatched_keys"]) if shapes_too else []
+    other = [f"{tensor}: {list(stored)}, not {list(wanted)}" for tensor, stored, wanted in mismatched]
+    faults = {"lacks": sorted(told["missing_keys"]), "has other shapes than its configuration says": other}
+    for what, tensors in faults.items():
+        if tensors:
+            raise CheckpointError(f"the checkpoint {name!r} {what}: {_first_three(tensors)}")
+    unknown = sorted(told["unexpected_keys"])
+    if unknown:
+        text = f"the checkpoint {name!r} has tensors that the model has no place for: {_first_three(unknown)}"
+        warnings.warn(text, stacklevel=3)
+
+
+def _first_three(names: list[str]) -> str:
+    return "; ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def published_config(model: GARForConditionalGeneration) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, Ll
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from gar.errors import CheckpointError
-from gar.model.checkpoints import register_published_names
+from gar.model.checkpoints import refuse_incomplete, register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.projector import GARProjector, pool_cells
 from gar.model.replay import mask_weighted_mean, replay_slots, roi_align
@@ -123,16 +123,7 @@ class GARPreTrainedModel(PreTrainedModel):
         )
         if told:
             return model, info
-        missing = sorted(info["missing_keys"])
-        other = (
-            [] if ignored else [f"{name}: {list(a)}, not {list(b)}" for name, a, b in sorted(info["mismatched_keys"])]
-        )
-        for what, names in (("lacks", missing), ("has other shapes than the configuration says", other)):
-            if names:
-                rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-                raise CheckpointError(
-                    f"the checkpoint {str(pretrained_model_name_or_path)!r} {what}: {'; '.join(names[:3])}{rest}"
-                )
+        refuse_incomplete(str(pretrained_model_name_or_path), info, shapes_too=not ignored)
         return model
 
 
