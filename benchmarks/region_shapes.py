@@ -138,9 +138,7 @@ def scribble_along(mask: Mask) -> list[Point]:
     along = offsets @ axis
     low, high = np.quantile(along, [0.05, 0.95])
     slices = np.floor((along - low) / max(high - low, 1e-9) * SCRIBBLE_BINS)
-    middles = [
-        places[slices == index].mean(axis=0) for index in range(SCRIBBLE_BINS) if (slices == index).any()
-    ]
+    middles = [places[slices == index].mean(axis=0) for index in range(SCRIBBLE_BINS) if (slices == index).any()]
     return [(float(x), float(y)) for x, y in middles] * (2 if len(middles) == 1 else 1)
 
 

@@ -98,17 +98,14 @@ def test_a_damaged_picture_loads_or_is_refused(data: st.DataObject):
         reach = min(64, len(file)) if data.draw(st.booleans()) else len(file)
         place = data.draw(st.integers(0, reach - 1))
         patch = data.draw(
-            st.sampled_from([b"\0", b"\xff", b"\x7f", b"\xff\xff\xff\xff", b"\0\0\0\0"])
-            | st.binary(max_size=4)
+            st.sampled_from([b"\0", b"\xff", b"\x7f", b"\xff\xff\xff\xff", b"\0\0\0\0"]) | st.binary(max_size=4)
         )
         end = place + (len(patch) if data.draw(st.booleans()) else 0)
         file[place:end] = patch
     load_or_refuse(bytes(file[: data.draw(st.integers(1, len(file)))] if data.draw(st.booleans()) else file))
 
 
-@given(
-    st.sampled_from([data[:12] for data in FILES.values()] + [b"", b"P6\n", b"BM"]), st.binary(max_size=200)
-)
+@given(st.sampled_from([data[:12] for data in FILES.values()] + [b"", b"P6\n", b"BM"]), st.binary(max_size=200))
 @NO_HANG
 def test_noise_behind_a_sound_beginning_is_refused_or_loads(start: bytes, rest: bytes):
     load_or_refuse(start + rest)
@@ -189,24 +186,18 @@ def test_no_memory_is_taken_for_pixels_that_a_header_claims(name: str):
 odd_numbers = st.one_of(
     st.integers(-50, 50),
     st.floats(),
-    st.sampled_from(
-        [0, -1, 2**31, 2**63, 2**64, 10**400, -(10**30), 1e308, 5e-324, float("nan"), None, True, "1"]
-    ),
+    st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, -(10**30), 1e308, 5e-324, float("nan"), None, True, "1"]),
 )
 odd_arrays = st.builds(
     lambda kind, shape, value: np.full(shape, value).astype(kind),
-    st.sampled_from(
-        [bool, np.uint8, np.int64, np.float16, np.float64, complex, object, "U3", "datetime64[s]"]
-    ),
+    st.sampled_from([bool, np.uint8, np.int64, np.float16, np.float64, complex, object, "U3", "datetime64[s]"]),
     st.lists(st.integers(0, 6), max_size=4).map(tuple),
     st.integers(0, 3),
 )
 odd_values = st.recursive(
     odd_numbers | st.text(max_size=8) | st.binary(max_size=8) | odd_arrays,
     lambda inner: (
-        st.lists(inner, max_size=5)
-        | st.tuples(inner, inner)
-        | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        st.lists(inner, max_size=5) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
     ),
     max_leaves=12,
 )

@@ -73,16 +73,12 @@ def test_a_scene_is_the_same_in_another_process():
         "[pixels.update(item.mask.tobytes()) for item in scene.objects]; print(pixels.hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    other = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == fingerprint(render_scene(7, split="held-out"))
 
 
 def test_seeds_and_splits_give_different_scenes():
-    prints = {
-        fingerprint(render_scene(seed, split=split)) for seed in range(5) for split in ("train", "held-out")
-    }
+    prints = {fingerprint(render_scene(seed, split=split)) for seed in range(5) for split in ("train", "held-out")}
     assert len(prints) == 10
 
 
@@ -305,9 +301,7 @@ def test_answers_are_true(turns):
         elif kind == "which":
             said = read_caption(turn.question.split(" is the ")[1])
             fitting = [
-                f"<Prompt{number}>"
-                for number, item in items.items()
-                if said.items() <= attribute_words(item).items()
+                f"<Prompt{number}>" for number, item in items.items() if said.items() <= attribute_words(item).items()
             ]
             assert fitting == [answer]
         elif kind == "same":

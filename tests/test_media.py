@@ -188,9 +188,7 @@ def test_of_several_frames_the_first_is_taken(kind: str):
     assert np.abs(pixels(load_image(data)).astype(int) - (255, 0, 0)).max() < 8
 
 
-@given(
-    st.sampled_from(["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "RGBa", "La", "HSV"])
-)
+@given(st.sampled_from(["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "RGBa", "La", "HSV"]))
 def test_loading_twice_is_loading_once(mode: str):
     values = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
     if mode in ("RGBa", "La"):
@@ -258,9 +256,7 @@ def test_a_truncated_picture_is_refused(kind: str):
 def test_the_pixel_limit_is_checked_in_the_header():
     with pytest.raises(MediaError, match=r"3600000000 pixels|more pixels than allowed"):
         load_image(png_that_claims(60_000, 60_000))
-    with pytest.raises(
-        MediaError, match=r"72000000 pixels, 9000 x 8000 .*allowed are 64000000 \(max_pixels\)"
-    ):
+    with pytest.raises(MediaError, match=r"72000000 pixels, 9000 x 8000 .*allowed are 64000000 \(max_pixels\)"):
         load_image(png_that_claims(9000, 8000))
     for source in (encoded(quarters()), quarters(), QUARTERS):
         with pytest.raises(MediaError, match=r"24 pixels, 6 x 4.*allowed are 23"):
@@ -290,9 +286,7 @@ def test_the_byte_limit_is_checked_before_reading(tmp_path: Path):
         load_image("data:," + "a" * 1000, max_bytes=100)
 
 
-@pytest.mark.parametrize(
-    "url", ["data:", "data:image/png;base64", "data:;base64,####", "data:;base64,abc", "data:,é"]
-)
+@pytest.mark.parametrize("url", ["data:", "data:image/png;base64", "data:;base64,####", "data:;base64,abc", "data:,é"])
 def test_a_malformed_data_url_is_refused(url: str):
     with pytest.raises(MediaError, match="data URL"):
         load_image(url)

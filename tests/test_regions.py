@@ -100,9 +100,7 @@ def test_what_is_no_mask_is_refused_with_its_numbers(array: object, words: str):
         Region.mask(array)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize(
-    "region", [Region.mask(np.ones((3, 4))), Region.rle({"size": [3, 4], "counts": [0, 12]})]
-)
+@pytest.mark.parametrize("region", [Region.mask(np.ones((3, 4))), Region.rle({"size": [3, 4], "counts": [0, 12]})])
 def test_a_mask_of_another_size_than_the_picture_is_refused_with_both_sizes(region: Region):
     with pytest.raises(RegionError, match=r"3 x 4 .* does not fit the picture of 4 x 3"):
         region.to_mask((4, 3))
@@ -165,13 +163,9 @@ def test_what_is_no_box_is_refused_with_its_numbers(corners: tuple[float, float,
         Region.box(*corners)
 
 
-@pytest.mark.parametrize(
-    "corners", [(60, 0, 70, 10), (-9, 0, 0, 10), (0, 40, 10, 50), (500.5, 600, 510, 610)]
-)
+@pytest.mark.parametrize("corners", [(60, 0, 70, 10), (-9, 0, 0, 10), (0, 40, 10, 50), (500.5, 600, 510, 610)])
 def test_a_box_outside_the_picture_is_refused_with_its_numbers(corners: tuple[float, ...]):
-    with pytest.raises(
-        RegionError, match=rf"box \({corners[0]:g}, .* no pixel inside the picture of 40 x 60"
-    ):
+    with pytest.raises(RegionError, match=rf"box \({corners[0]:g}, .* no pixel inside the picture of 40 x 60"):
         Region.box(*corners).to_box(SIZE)
 
 
@@ -204,9 +198,7 @@ def test_the_radius_of_a_point_is_a_part_of_the_pictures_diagonal():
 
 
 @given(st.lists(st.tuples(places, st.booleans()), min_size=1, max_size=6), st.floats(0.01, 30))
-def test_a_pixel_near_points_belongs_to_the_nearest(
-    marked: list[tuple[tuple[float, float], bool]], radius: float
-):
+def test_a_pixel_near_points_belongs_to_the_nearest(marked: list[tuple[tuple[float, float], bool]], radius: float):
     points = dict(marked)
     if not any(points.values()):
         return
@@ -498,9 +490,7 @@ def test_detections_of_supervision_become_regions():
     shapes[0, 3:5, 4:9], shapes[1, 30:, 50:] = True, True
     found = Region.from_supervision(supervision.Detections(xyxy=boxes, mask=shapes))
     assert [region.kind for region in found] == ["mask", "mask"]
-    assert all(
-        np.array_equal(region.to_mask(SIZE), shape) for region, shape in zip(found, shapes, strict=True)
-    )
+    assert all(np.array_equal(region.to_mask(SIZE), shape) for region, shape in zip(found, shapes, strict=True))
     assert Region.from_supervision(supervision.Detections.empty()) == []
     if compact := getattr(supervision, "CompactMask", None):
         packed = compact.from_dense(shapes, np.array([[0, 0, 59, 39]] * 2), image_shape=SIZE)

@@ -185,7 +185,7 @@ def test_truncated_weights_are_refused(folder, share):
 
 def test_missing_weights_are_refused_by_name_and_never_left_random(folder):
     _change(folder, lambda tensors: tensors.pop("model.vision_tower.mask_embed.weight"))
-    with pytest.raises(CheckpointError, match=r"1 missing \(model\.vision_tower\.mask_embed\.weight\)"):
+    with pytest.raises(CheckpointError, match=r"lacks: model\.vision_tower\.mask_embed\.weight"):
         gar.load(folder)
 
 
@@ -195,19 +195,19 @@ def test_many_missing_weights_are_counted_and_the_first_named(folder):
             del tensors[name]
 
     _change(folder, drop)
-    with pytest.raises(CheckpointError, match=r"9 missing \(model\.language_model\.layers\.0.*, …\)"):
+    with pytest.raises(CheckpointError, match=r"lacks: model\.language_model\.layers\.0.* and 6 more"):
         gar.load(folder)
 
 
-def test_weights_that_the_model_has_no_place_for_are_refused_by_name(folder):
+def test_weights_that_the_model_has_no_place_for_are_ignored_with_a_warning_that_names_them(folder):
     _change(folder, lambda tensors: tensors.update({"model.adapter.weight": torch.zeros(2)}))
-    with pytest.raises(CheckpointError, match=r"1 unknown \(model\.adapter\.weight\)"):
+    with pytest.warns(UserWarning, match=r"no place for: model\.adapter\.weight"):
         gar.load(folder)
 
 
 def test_weights_of_another_shape_are_refused_with_both_shapes(folder):
     _change(folder, lambda tensors: tensors.update({"model.projector.linear_1.bias": torch.zeros(5)}))
-    with pytest.raises(CheckpointError, match=r"of another shape \(.*linear_1\.bias \(5,\) for \(32,\)\)"):
+    with pytest.raises(CheckpointError, match=r"other shapes .*linear_1\.bias: \[5\], not \[32\]"):
         gar.load(folder)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from gar.assistant.gar import GAR
 from gar.errors import CheckpointError, GARError, InputError
@@ -68,18 +68,7 @@ def load(
         with _reading("processor", where):
             processor = GARProcessor.from_pretrained(where, config=config, **settings)
         with _reading("weights", where):
-            loaded, found = cast(
-                "tuple[Any, dict[str, Any]]",
-                GARForConditionalGeneration.from_pretrained(
-                    where,
-                    config=config,
-                    dtype=precision,
-                    use_safetensors=True,
-                    output_loading_info=True,
-                    ignore_mismatched_sizes=True,  # refused below, by name
-                ),
-            )
-            _check_complete(found)
+            loaded: Any = GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision)
     loaded.eval().requires_grad_(False).to(target)
     return GAR(loaded, processor, str(model))
 
@@ -110,23 +99,6 @@ def _reading(part: str, where: str) -> Generator[None]:
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or repr(error)
         raise CheckpointError(f"cannot read the {part} of {where!r}: {reason}") from error
-
-
-def _check_complete(found: dict[str, Any]) -> None:
-    """Refuses weights that would leave a part of the model random, or were made for another model."""
-    reshaped = (f"{key} {tuple(own)} for {tuple(ours)}" for key, own, ours in found["mismatched_keys"])
-    names: dict[str, list[str]] = {
-        "missing": sorted(map(str, found["missing_keys"])),
-        "unknown": sorted(map(str, found["unexpected_keys"])),
-        "of another shape": sorted(reshaped),
-    }
-    wrong = [
-        f"{len(those)} {what} ({', '.join(those[:3])}{', …' if len(those) > 3 else ''})"
-        for what, those in names.items()
-        if those
-    ]
-    if wrong:
-        raise ValueError(f"tensors: {', '.join(wrong)}")
 
 
 def _find(model: str) -> str:

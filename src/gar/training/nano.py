@@ -238,6 +238,7 @@ def main(
     )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(out / "checkpoints")))
     result = out / "result"
+    model.config.use_cache = model.generation_config.use_cache = True  # the trainer turns it off
     model.half().save_pretrained(result)
     processor.save_pretrained(result)
 
