@@ -12,6 +12,9 @@ import torch
 from gar import GARConfig, GARForConditionalGeneration, GARProcessor
 from gar.training.tokenizer import build_tokenizer, crop_token
 
+# Tiny models: more threads would mostly wait for one another. OMP_NUM_THREADS still has the last word.
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
 SENTENCES = (
     "There are some objects I am curious about. Describe this masked region in detail.",
     "A red circle lies left of a small blue square. What is above the dotted star?",
