@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gar.assistant.gar import GAR
 from gar.errors import CheckpointError, GARError, InputError
@@ -68,7 +68,8 @@ def load(
         with _reading("processor", where):
             processor = GARProcessor.from_pretrained(where, config=config, **settings)
         with _reading("weights", where):
-            loaded: Any = GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision)
+            weights = GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision)
+            loaded = cast("Any", weights)
     loaded.eval().requires_grad_(False).to(target)
     return GAR(loaded, processor, str(model))
 
