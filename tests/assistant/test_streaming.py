@@ -14,6 +14,14 @@ def _threads():
     return [thread for thread in threading.enumerate() if thread.name == "gar-stream"]
 
 
+@pytest.fixture(scope="module")
+def endless(make_assistant):
+    """A model that never ends its turn."""
+    made = make_assistant()
+    made.model.lm_head.weight[made.processor.tokenizer.eos_token_id] = 0.0
+    return made
+
+
 def test_the_pieces_joined_are_the_answer(assistant, pictures, left):
     for picture in pictures:
         for question in (QUESTION, None, "Is it red, or of another color?"):
@@ -27,8 +35,8 @@ def test_the_pieces_joined_are_the_answer(assistant, pictures, left):
     assert _threads() == []
 
 
-def test_pieces_come_while_the_model_still_writes(with_thumbnail, wide, left):
-    stream = with_thumbnail.stream(wide, QUESTION, left, max_new_tokens=600)
+def test_pieces_come_while_the_model_still_writes(endless, wide, left):
+    stream = endless.stream(wide, QUESTION, left, max_new_tokens=600)
     next(stream)
     assert len(_threads()) == 1
     stream.close()
@@ -41,16 +49,19 @@ def test_mistakes_are_raised_at_once(assistant, wide, left):
         assistant.stream(wide, QUESTION, Region.box(500, 500, 510, 510))
 
 
-def test_closing_a_stream_early_ends_its_thread(with_thumbnail, wide, left):
-    stream = with_thumbnail.stream(wide, QUESTION, left, max_new_tokens=700)
+def test_closing_a_stream_early_stops_the_model_and_ends_its_thread(endless, wide, left):
+    assistant, steps = endless, []
+    assistant.model.lm_head.register_forward_pre_hook(lambda *_: steps.append(1))
+    stream = assistant.stream(wide, QUESTION, left, max_new_tokens=700)
     first = next(stream)
     stream.close()
     assert _threads() == []
-    assert with_thumbnail.ask(wide, QUESTION, left, max_new_tokens=24).text.startswith(first.strip())
+    assert len(steps) < 600
+    assert assistant.ask(wide, QUESTION, left, max_new_tokens=24).text.startswith(first)
 
 
-def test_a_stream_that_is_dropped_ends_its_thread(with_thumbnail, wide, left):
-    for _ in with_thumbnail.stream(wide, QUESTION, left, max_new_tokens=700):
+def test_a_stream_that_is_dropped_ends_its_thread(endless, wide, left):
+    for _ in endless.stream(wide, QUESTION, left, max_new_tokens=700):
         break
     assert _threads() == []
 
