@@ -68,8 +68,7 @@ def load(
         with _reading("processor", where):
             processor = GARProcessor.from_pretrained(where, config=config, **settings)
         with _reading("weights", where):
-            weights = GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision)
-            loaded = cast("Any", weights)
+            loaded = cast("Any", GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision))
     loaded.eval().requires_grad_(False).to(target)
     return GAR(loaded, processor, str(model))
 
