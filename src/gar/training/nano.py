@@ -179,7 +179,7 @@ def _write_one_shard(number: int, *, folder: Path, start: Path, variants: int, t
 def main(
     out: Annotated[Path, typer.Option(help="Folder for shards, checkpoints and the result.")] = Path("runs/nano"),
     scenes: Annotated[int, typer.Option(help=f"Scenes to learn from, a multiple of {SHARD}.")] = 8000,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1800,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1500,
     batch_size: Annotated[int, typer.Option(help="Scenes a step.")] = 16,
     turns: Annotated[int, typer.Option(help="Most questions about one sample.")] = 12,
     variants: Annotated[int, typer.Option(help="Samples of prompts and questions for each scene.")] = 6,
