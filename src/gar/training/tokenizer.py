@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-__all__ = ["MAX_PROMPTS", "build_tokenizer", "crop_token"]
+from gar.graspworld.language import MAX_PROMPTS
 
-MAX_PROMPTS = 5
-"""Regions that one question can name, as in the published models."""
+__all__ = ["MAX_PROMPTS", "build_tokenizer", "crop_token"]
 
 _SPLIT = "|".join(
     (
