@@ -1,8 +1,8 @@
 """What a model learns from: one picture, its prompted regions, and what is asked and answered about them.
 
 Every source of training data, whatever its format, gives `Sample`s; the collator reads nothing else. A source is a
-`torch.utils.data.Dataset` with a length, whose item i is the same for the same seed, epoch and i in every process. An item that
-turns out unusable when it is read is given as a `Skipped`, so that it is counted and named, never replaced.
+`torch.utils.data.Dataset` with a length, whose item i is the same for the same seed, epoch and i in every process. An
+item that turns out unusable when it is read is given as a `Skipped`: counted and named, never replaced.
 """
 
 from __future__ import annotations
