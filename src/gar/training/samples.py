@@ -28,7 +28,12 @@ class Sample:
     prompts: tuple[int, ...]
     """The prompt number of each mask."""
     turns: tuple[tuple[str, str], ...]
-    """Question and answer, without the listing of the regions (the collator adds it)."""
+    """Question and answer, without the listing of the regions (the collator adds it).
+
+    With the wording "captions" the turns are about the regions in the order of `prompts`, whose names the collator
+    adds. A question that itself begins with `<PromptK>: `, K not in `prompts`, is about a region that is not there:
+    it has no replay tokens, and the next turn goes on with the regions.
+    """
     wording: Literal["one", "several", "captions"] = "several"
     """How the regions are listed: one region alone; several and a question; several, described one a turn."""
     dialogue: bool = True
