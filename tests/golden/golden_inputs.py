@@ -208,7 +208,7 @@ def _canvas(tiles: NDArray[np.uint8], columns: int, rows: int) -> NDArray[np.uin
 def _compare_masks(sample: Sample, inputs: Inputs) -> Iterator[Deviation]:
     exact = partial(Deviation, "masks", allowed=EXACT)
     columns, rows = inputs["tile_grid"][0].tolist()
-    masks = inputs["mask_values"][:, 0].numpy().astype(np.uint8)
+    masks = (inputs["mask_values"][:, 0].numpy() != 0).astype(np.uint8)
     canvas, size = _canvas(masks[1:], columns, rows), masks.shape[-1]
     ids = np.full(sample.picture.size[::-1], NO_PROMPT, np.uint8)
     for number, region in reversed(list(zip(sample.prompts, sample.regions, strict=True))):  # the first one wins

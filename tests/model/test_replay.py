@@ -141,29 +141,42 @@ def test_the_samples_of_a_box_across_the_border_are_clamped_then_dropped():
 
 def test_the_mask_weighted_mean_of_a_4_by_4_map_by_hand():
     features = torch.arange(16.0).reshape(1, 16, 1)
-    mask = torch.zeros(1, 1, 8, 8)
-    mask[..., 2:4, 2:4] = 1  # all of cell (1, 1)
-    mask[..., 2:4, 4] = 1  # half of cell (1, 2)
+    mask = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    mask[..., 2:4, 2:4] = 0b010  # all of cell (1, 1)
+    mask[..., 2:4, 4] = 0b110  # half of cell (1, 2)
     box = torch.tensor([[2 / 8, 2 / 8, 4 / 8, 3 / 8]])
-    mean = mask_weighted_mean(features, mask, box, torch.tensor([[1, 1]]), torch.tensor([0]))
+    mean = mask_weighted_mean(features, mask, box, torch.tensor([1]), torch.tensor([[1, 1]]), torch.tensor([0]))
     assert mean.shape == (1, 1, 1)
     assert mean.item() == pytest.approx((5 * 1 + 6 * 0.5) / 1.5, abs=1e-2)
+
+
+def test_the_mean_of_a_region_takes_nothing_of_another_region_in_its_box():
+    features = torch.arange(16.0).reshape(1, 16, 1)
+    mask = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    mask[..., :4, :4] = 0b01
+    mask[..., 2:4, 2:4] = 0b11  # cell (1, 1) lies in both
+    mask[..., 2:4, 4:6] = 0b10  # cell (1, 2) in the second alone
+    box = torch.tensor([[0.0, 0.0, 3 / 8, 3 / 8], [2 / 8, 2 / 8, 5 / 8, 3 / 8]])
+    prompts, grids = torch.tensor([0, 1]), torch.tensor([[1, 1], [1, 1]])
+    means = mask_weighted_mean(features, mask, box, prompts, grids, torch.tensor([0, 0]))
+    assert means.flatten().tolist() == pytest.approx([(0 + 1 + 4 + 5) / 4, (5 + 6) / 2], abs=1e-2)
 
 
 def test_the_mean_of_a_region_takes_nothing_from_outside_its_box_or_from_other_pictures():
     features = torch.stack([torch.full((16, 1), 1.0), torch.full((16, 1), 100.0)])  # two pictures of one tile
     features[0, :8] = 5.0  # upper half of the first
-    mask = torch.ones(2, 1, 8, 8)
+    mask = torch.ones(2, 1, 8, 8, dtype=torch.uint8)
     boxes = torch.tensor([[0.0, 0.0, 0.9, 0.4], [0.0, 0.0, 0.9, 0.9]])
     grid = torch.tensor([[1, 1], [1, 1]])
-    means = mask_weighted_mean(features, mask, boxes, grid, torch.tensor([0, 1]))
+    means = mask_weighted_mean(features, mask, boxes, torch.tensor([0, 0]), grid, torch.tensor([0, 1]))
     assert means.flatten().tolist() == pytest.approx([5.0, 100.0])
 
 
 def test_a_region_whose_mask_left_no_cell_covered_gets_the_mean_of_its_box():
     features = torch.arange(16.0).reshape(1, 16, 1)
     box = torch.tensor([[0.0, 0.0, 0.4, 0.2]])
-    mean = mask_weighted_mean(features, torch.zeros(1, 1, 8, 8), box, torch.tensor([[1, 1]]), torch.tensor([0]))
+    nothing, first = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.tensor([0])
+    mean = mask_weighted_mean(features, nothing, box, torch.tensor([3]), torch.tensor([[1, 1]]), first)
     assert mean.item() == pytest.approx(0.5, abs=1e-3)
 
 

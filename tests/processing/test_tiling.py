@@ -12,6 +12,7 @@ from gar.processing.tiling import (
     mask_tiles,
     nearest_index,
     picture_tiles,
+    region_bits,
     resize_bicubic,
     split_canvas,
 )
@@ -95,7 +96,7 @@ def test_a_picture_and_its_mask_are_cut_alike(height, width, thumbnail):
     grid = choose_grid(height, width, tile_size=8, max_num_tiles=6)
     number = grid[0] * grid[1] + thumbnail
     picture = picture_tiles(np.zeros((height, width, 3), np.uint8), grid, tile_size=8, thumbnail=thumbnail)
-    mask = mask_tiles(np.ones((height, width), bool), grid, tile_size=8, thumbnail=thumbnail)
+    mask = mask_tiles(np.ones((height, width), np.uint8), grid, tile_size=8, thumbnail=thumbnail)
     assert picture.shape == (number, 3, 8, 8)
     assert mask.shape == (number, 1, 8, 8)
     assert mask.all()
@@ -115,3 +116,13 @@ def test_a_mask_lies_in_the_tile_where_the_region_is():
     assert not left.any()
     assert right[0].nonzero().tolist() == [[1, 2]]
     assert thumbnail[0].nonzero().tolist() == [[1, 3]]
+
+
+def test_each_region_can_be_read_out_of_the_bits_also_where_they_overlap():
+    masks = [np.zeros((3, 4), bool) for _ in range(3)]
+    masks[0][:2], masks[1][1:, :2], masks[2][0, 3] = True, True, True
+    bits = region_bits(masks, [4, 0, 1])
+    assert bits.dtype == np.uint8
+    for mask, prompt in zip(masks, [4, 0, 1], strict=True):
+        assert np.array_equal(bits >> prompt & 1, mask)
+    assert np.array_equal(bits != 0, np.logical_or.reduce(masks))

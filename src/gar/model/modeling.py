@@ -159,7 +159,7 @@ class GARModel(GARPreTrainedModel):
         """Encodes pictures and replays their regions.
 
         Args:
-            mask_values: (T, 1, S, S), 1 inside any region of the picture.
+            mask_values: (T, 1, S, S), bit k set inside region `<PromptK>`.
             tiles_per_sample: (B,) tiles of each sample, thumbnail included.
             tile_grid: (B, 2) columns and rows.
             region_boxes: (R, 4) normalised xyxy.
@@ -181,7 +181,7 @@ class GARModel(GARPreTrainedModel):
             spatial_scale=config.replay_spatial_scale,
         )  # (R, P·P, D)
         if config.mask_token:
-            mean = mask_weighted_mean(cells, mask_values, region_boxes, grids, first_tile)
+            mean = mask_weighted_mean(cells, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
             replay = torch.cat([replay, mean], dim=1)
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay)
 
@@ -320,7 +320,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             inputs_embeds: (B, L, D) in place of `input_ids`, pictures and regions already written in.
             labels: (B, L), -100 where nothing is learnt.
             pixel_values: (T, 3, S, S) in [-1, 1].
-            mask_values: (T, 1, S, S), 1 inside any region.
+            mask_values: (T, 1, S, S), bit k set inside region `<PromptK>`.
             patch_features: Output of `model.vision_tower.patch_embed`, in place of `pixel_values`.
             tiles_per_sample: (B,).
             tile_grid: (B, 2) columns and rows.

@@ -110,18 +110,19 @@ def mask_weighted_mean(
     features: torch.Tensor,
     mask_values: torch.Tensor,
     boxes: torch.Tensor,
+    prompts: torch.Tensor,
     grids: torch.Tensor,
     first_tile: torch.Tensor,
 ) -> torch.Tensor:
-    """The mean feature of each region, cells weighted by how much of them the mask covers.
+    """The mean feature of each region, cells weighted by how much of them its own mask covers.
 
-    The mask is the union of all regions of the picture, so a region's mean takes in what other regions cover inside
-    its own box. A region so small that its mask left no cell covered weighs all cells of its box alike.
+    A region so small that its mask tiles left no cell covered weighs all cells of its box alike.
 
     Args:
         features: (T, n, D).
-        mask_values: (T, 1, S, S), 1 inside any region.
+        mask_values: (T, 1, S, S), bit k set inside region `<PromptK>` of the tile's picture.
         boxes: (R, 4) normalised xyxy.
+        prompts: (R,) prompt number of each region.
         grids: (R, 2) columns and rows of tiles.
         first_tile: (R,) index of the picture's first tile (the thumbnail not counted).
 
@@ -130,7 +131,10 @@ def mask_weighted_mean(
     """
     tiles, cells_of_tile, width = features.shape
     side = round(cells_of_tile**0.5)
-    coverage = F.adaptive_avg_pool2d(mask_values.float(), side).reshape(1, tiles * cells_of_tile)
+    numbers, plane = prompts.unique(return_inverse=True)
+    planes = (mask_values.to(torch.uint8) >> numbers.to(torch.uint8).view(-1, 1, 1)) & 1  # (T, K, S, S)
+    coverage = F.adaptive_avg_pool2d(planes.float(), side).flatten(2)  # (T, K, n)
+    coverage = coverage.transpose(0, 1).flatten(1)[plane]  # (R, T·n)
     columns, rows = grids[:, :1], grids[:, 1:]
     tile = torch.arange(tiles, device=boxes.device)[None] - first_tile[:, None]  # (R, T), negative: another picture
     cell = torch.arange(side, device=boxes.device)

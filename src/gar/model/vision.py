@@ -184,7 +184,7 @@ class GARVisionTower(PreTrainedModel):
 
         Args:
             pixel_values: (T, 3, S, S) in [-1, 1].
-            mask_values: (T, 1, S, S), 1 inside any region, 0 outside.
+            mask_values: (T, 1, S, S), 0 outside all regions.
             patch_features: What the stem made of the tiles before, in place of `pixel_values`.
 
         Returns:
@@ -194,7 +194,7 @@ class GARVisionTower(PreTrainedModel):
         if patch_features is None:
             patch_features = self.patch_embed(pixel_values.to(dtype))
         x = self.patch_embed.project(patch_features.to(dtype))  # (T, N, C)
-        mask = mask_values.to(dtype).expand(-1, 3, -1, -1)  # three equal channels, as published
+        mask = (mask_values != 0).to(dtype).expand(-1, 3, -1, -1)  # the union, in three equal channels, as published
         x = x + self.mask_embed(mask).flatten(2).transpose(1, 2)
         if self.cls_token is not None:
             x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)

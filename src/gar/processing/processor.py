@@ -36,7 +36,7 @@ from gar.processing.prompts import (
     render_chat,
     several_regions,
 )
-from gar.processing.tiling import choose_grid, mask_tiles, picture_tiles
+from gar.processing.tiling import choose_grid, mask_tiles, picture_tiles, region_bits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,7 +55,8 @@ class ModelInputs(BatchFeature):
     B samples, L text length, T tiles in all, S tile side, R regions in all:
 
     * `input_ids`, `attention_mask` (B, L) int64; `labels` (B, L) when asked for;
-    * `pixel_values` (T, 3, S, S) float32 in [-1, 1]; `mask_values` (T, 1, S, S) float32, 0 or 1;
+    * `pixel_values` (T, 3, S, S) float32 in [-1, 1]; `mask_values` (T, 1, S, S) uint8, bit k set
+      inside region `<PromptK>` (see `region_bits`), so 0 outside all regions;
     * `tiles_per_sample` (B,); `tile_grid` (B, 2) columns and rows;
     * `region_boxes` (R, 4) float32, normalised xyxy; `region_index` (R, 2) sample and prompt number.
     """
@@ -223,24 +224,27 @@ class GARProcessor(ProcessorMixin):
     # ---- pictures and regions ------------------------------------------------------------------------------------
 
     def picture_inputs(
-        self, picture: Image.Image | NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]
+        self,
+        picture: Image.Image | NDArray[np.uint8],
+        masks: Sequence[NDArray[np.bool_]],
+        prompts: Sequence[int] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-        """Cuts one picture and the union of its masks into tiles.
+        """Cuts one picture and its masks into tiles.
 
         Args:
             picture: RGB, (H, W, 3) uint8 or PIL.
             masks: (H, W) bool each, at least one.
+            prompts: The prompt number of each mask; by default 0, 1, …
 
         Returns:
-            Tiles (T, 3, S, S) float32 in [-1, 1], mask tiles (T, 1, S, S) float32, and the grid (columns, rows).
+            Tiles (T, 3, S, S) float32 in [-1, 1], mask tiles (T, 1, S, S) uint8, and the grid (columns, rows).
         """
         pixels = np.asarray(picture, dtype=np.uint8)
         size, thumbnail = self.config.vision_config.image_size, self.config.use_thumbnail
         grid = choose_grid(*pixels.shape[:2], tile_size=size, max_num_tiles=self.max_num_tiles)
         tiles = picture_tiles(pixels, grid, tile_size=size, thumbnail=thumbnail)
-        union = np.logical_or.reduce(masks)
-        mask = mask_tiles(union, grid, tile_size=size, thumbnail=thumbnail)
-        return (tiles.float() - 127.5) / 127.5, mask.float(), grid
+        bits = region_bits(masks, range(len(masks)) if prompts is None else prompts)
+        return (tiles.float() - 127.5) / 127.5, mask_tiles(bits, grid, tile_size=size, thumbnail=thumbnail), grid
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -290,7 +294,7 @@ class GARProcessor(ProcessorMixin):
                 )
             pixels = np.asarray(image, dtype=np.uint8)
             masks = [region.to_mask((pixels.shape[0], pixels.shape[1])) for region in own]
-            picture, mask, grid = self.picture_inputs(pixels, masks)
+            picture, mask, grid = self.picture_inputs(pixels, masks, numbers)
             tiles.append(picture)
             mask_tiles_.append(mask)
             grids.append(grid)

@@ -15,6 +15,7 @@ Shapes: H, W picture; S tile side; T tiles in all (thumbnail included); rows, co
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +23,15 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-__all__ = ["choose_grid", "mask_tiles", "nearest_index", "picture_tiles", "resize_bicubic", "split_canvas"]
+__all__ = [
+    "choose_grid",
+    "mask_tiles",
+    "nearest_index",
+    "picture_tiles",
+    "region_bits",
+    "resize_bicubic",
+    "split_canvas",
+]
 
 
 @lru_cache(maxsize=64)
@@ -145,19 +154,42 @@ def nearest_index(size: int, resized: int) -> NDArray[np.int64]:
     return np.minimum(index, size - 1)
 
 
-def mask_tiles(
-    mask: NDArray[np.bool_], grid: tuple[int, int], *, tile_size: int, thumbnail: bool = True
-) -> torch.Tensor:
-    """Cuts the union of all prompted regions into the same tiles as the picture.
+def region_bits(masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int]) -> NDArray[np.uint8]:
+    """Lays the masks of all prompted regions into one: bit k of a pixel says whether it lies in region `<PromptK>`.
+
+    Where a value is not 0, the pixel lies in the union of the regions; and each region can be read out again, also
+    where regions overlap.
 
     Args:
-        mask: (H, W) bool in pixels of the original picture.
+        masks: (H, W) bool each, at least one.
+        prompts: The prompt number of each mask, each from 0 to 7.
+
+    Returns:
+        (H, W) uint8.
+
+    Example:
+        >>> region_bits([np.array([[True, True]]), np.array([[False, True]])], [0, 2])
+        array([[1, 5]], dtype=uint8)
+    """
+    bits = np.zeros(masks[0].shape, np.uint8)
+    for mask, prompt in zip(masks, prompts, strict=True):
+        bits |= mask.astype(np.uint8) << np.uint8(prompt)
+    return bits
+
+
+def mask_tiles(
+    mask: NDArray[np.uint8], grid: tuple[int, int], *, tile_size: int, thumbnail: bool = True
+) -> torch.Tensor:
+    """Cuts the prompted regions into the same tiles as the picture.
+
+    Args:
+        mask: (H, W) uint8 in pixels of the original picture, from `region_bits`.
         grid: (columns, rows) of the picture.
         tile_size: Side S of a tile in pixels.
         thumbnail: Whether the whole mask in one tile comes first.
 
     Returns:
-        (T, 1, S, S) bool.
+        (T, 1, S, S) uint8.
     """
     columns, rows = grid
     height, width = mask.shape

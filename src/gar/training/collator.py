@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from gar.processing import GARProcessor, Message
 from gar.processing.processor import IGNORED, normalised_box
 from gar.processing.prompts import one_region, several_regions
-from gar.processing.tiling import mask_tiles
+from gar.processing.tiling import mask_tiles, region_bits
 from gar.training.world_data import PackedSample
 
 __all__ = ["PackingCollator", "block_mask"]
@@ -86,9 +85,9 @@ class PackingCollator:
             labels.append(label)
             positions.append(position)
             segments.append(segment)
-            union = np.logical_or.reduce(sample.masks)
+            bits = region_bits(sample.masks, sample.prompts)
             thumbnail = processor.config.use_thumbnail
-            masks.append(mask_tiles(union, sample.grid, tile_size=size, thumbnail=thumbnail).float())
+            masks.append(mask_tiles(bits, sample.grid, tile_size=size, thumbnail=thumbnail))
         return {
             "input_ids": processor.pad(rows, processor.tokenizer.pad_token_id, "right", multiple=LENGTH_STEP),
             "attention_mask": block_mask(processor.pad(segments, -1, "right", multiple=LENGTH_STEP)),
