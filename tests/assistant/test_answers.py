@@ -202,9 +202,12 @@ def test_swapping_only_the_regions_changes_what_is_replayed_and_nothing_else(ass
     question = "Is <Prompt0> left of <Prompt1>?"
     given = _embedded(assistant, wide, question, [left, right], (0, 1))
     swapped = _embedded(assistant, wide, question, [right, left], (0, 1))
-    tokens = assistant.model.config.replay_tokens
-    changed = (given != swapped).any(-1)[0].nonzero().flatten()
-    assert len(changed) == 2 * tokens
-    first, second = changed[:tokens], changed[tokens:]
+    processor, config = assistant.processor, assistant.model.config
+    ids = processor([wide], [processor.question_text(question, (0, 1))], [[left, right]])["input_ids"][0]
+    first, second = (torch.nonzero(ids == token).flatten() for token in config.crop_token_ids[:2])
+    assert len(first) == len(second) == config.replay_tokens
+    mentions = torch.isin(ids, torch.tensor(list(config.prompt_token_ids), dtype=ids.dtype))
+    changed = (given != swapped).any(-1)[0].nonzero().flatten().tolist()
+    assert changed == sorted([*first.tolist(), *second.tolist(), *mentions.nonzero().flatten().tolist()])
     assert torch.equal(given[0, first], swapped[0, second])
     assert torch.equal(given[0, second], swapped[0, first])

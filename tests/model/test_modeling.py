@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from gar import GARForConditionalGeneration, GARProcessor, Region
+from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
 from gar.model.modeling import VISION_INPUTS
 from gar.processing import Message
 
@@ -90,6 +90,70 @@ def test_text_alone_is_read_as_any_llama_reads_it(tiny_model):
     logits = tiny_model(input_ids=ids).logits
     hidden = tiny_model.model.language_model(input_ids=ids).last_hidden_state
     torch.testing.assert_close(logits, tiny_model.lm_head(hidden))
+
+
+# ---- mentions that carry their region ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def named_config(make_config, tiny_tokenizer):
+    tokens = [tiny_tokenizer.convert_tokens_to_ids(f"<Prompt{number}>") for number in range(5)]
+    return make_config(mask_token=True, prompt_token_ids=tokens)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("mask_token", [True, False])
+def test_each_mention_of_a_prompt_carries_what_speaks_for_its_region(make_model, named_config, ask, mask_token):
+    config = copy.deepcopy(named_config)
+    config.mask_token = mask_token
+    model = make_model(config).model
+    inputs = ask(*MIXED[1:], config=config)
+    features = model.get_region_features(**{name: inputs[name] for name in VISION_INPUTS if name in inputs})
+    embeds = model.embed(inputs["input_ids"], features, inputs["region_index"])
+    words = model.get_input_embeddings()(inputs["input_ids"])
+    for region, (sample, prompt) in zip(features.replay, inputs["region_index"].tolist(), strict=True):
+        mentions = inputs["input_ids"][sample] == config.prompt_token_ids[prompt]
+        assert mentions.sum() >= 2
+        spoken = region[-1] if mask_token else region.mean(0)
+        torch.testing.assert_close((embeds - words)[sample][mentions], spoken.expand(int(mentions.sum()), -1))
+    special = [*config.prompt_token_ids, *config.crop_token_ids, config.image_token_id]
+    other = ~torch.isin(inputs["input_ids"], torch.tensor(special))
+    assert torch.equal(embeds[other], words[other])
+
+
+@torch.no_grad()
+def test_mentions_that_are_generated_carry_their_region_too(make_model, named_config, ask):
+    model = make_model(named_config)
+    inputs = ask(MIXED[1], config=named_config)
+    said = torch.tensor([[*named_config.prompt_token_ids[1::-1], 40, named_config.prompt_token_ids[1]]])
+    whole = {**inputs, "input_ids": torch.cat([inputs["input_ids"], said], 1)}
+    whole["attention_mask"] = torch.ones_like(whole["input_ids"])
+    expected = model(**whole).logits[:, -said.shape[1] :]
+    first = model(**inputs, use_cache=True)
+    rest = model(
+        input_ids=said,
+        attention_mask=whole["attention_mask"],
+        past_key_values=first.past_key_values,
+        prompt_features=first.prompt_features,
+    )
+    torch.testing.assert_close(rest.logits, expected, rtol=1e-4, atol=1e-4)
+
+    # and `generate` does the same, for several sequences a sample: greedy decoding one token at a time from scratch
+    new = model.generate(**inputs, max_new_tokens=8, do_sample=False, num_beams=2, num_return_sequences=2)
+    assert new.shape[0] == 2
+    model.lm_head.weight.data[named_config.prompt_token_ids[1]] *= 40  # so that mentions are generated
+    written = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0].tolist()
+    ids = inputs["input_ids"]
+    for _ in range(8):
+        whole = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        ids = torch.cat([ids, model(**whole).logits[:, -1:].argmax(-1)], 1)
+    assert ids[0].tolist()[-8:] == written[-8:]
+    assert named_config.prompt_token_ids[1] in written[-8:-1]
+
+
+def test_as_many_prompt_tokens_as_crop_tokens_are_needed(make_config):
+    with pytest.raises(CheckpointError, match="2 prompt_token_ids and 5 crop_token_ids"):
+        make_config(prompt_token_ids=[1, 2])
 
 
 # ---- which region is which ---------------------------------------------------------------------------------------

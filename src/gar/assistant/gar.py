@@ -362,10 +362,12 @@ class GAR:
             cache.batch_repeat_interleave(len(options))
             ids = processor.pad(options, end, "right").to(model.device)  # (C, M)
             read = inputs["attention_mask"].expand(len(options), -1)
+            prompts = first.prompt_features
             rest = model(
                 input_ids=ids[:, :-1],
                 attention_mask=torch.cat([read, torch.ones_like(ids[:, :-1])], 1),
                 past_key_values=cache,
+                prompt_features=None if prompts is None else prompts.expand(len(options), -1, -1),
             )
             start = first.logits.expand(len(options), -1, -1)
             logits = torch.cat([start, rest.logits], 1).float().log_softmax(-1)  # (C, M, V)

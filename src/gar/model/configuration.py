@@ -133,6 +133,9 @@ class GARConfig(PreTrainedConfig):
     """1.0: RoIAlign where the region is. 1/28: as published checkpoints were trained (always near the top left)."""
     mask_token: bool = False
     """Whether one mask-weighted token follows the RoIAlign grid of each region."""
+    prompt_token_ids: list[int] | tuple[int, ...] = ()
+    """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region is added to each mention of it. Empty, as
+    published: a mention is a word like any other, and only the crop tokens show the region."""
     tie_word_embeddings: bool | None = None
     """Whether the language head is the embedding matrix; by default what text_config says."""
 
@@ -140,6 +143,11 @@ class GARConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         if self.tie_word_embeddings is None:
             self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+        if self.prompt_token_ids and len(self.prompt_token_ids) != len(self.crop_token_ids):
+            raise CheckpointError(
+                f"{len(self.prompt_token_ids)} prompt_token_ids and {len(self.crop_token_ids)} crop_token_ids: "
+                f"give one a prompt of each, or no prompt_token_ids"
+            )
         import_module("gar.model.modeling")  # registers the model with the Auto classes, see gar.registration
 
     @property

@@ -4,7 +4,8 @@ The whole forward pass, in words:
 
 1. tiles and mask tiles become patch features (`vision`), projected to the decoder's width (`projector`);
 2. RoIAlign reads each region's features off the picture's map (`replay`);
-3. the features of all tiles are written over the image tokens, those of each region over its crop tokens;
+3. the features of all tiles are written over the image tokens, those of each region over its crop tokens, and, if
+   the configuration says so, what speaks for a region is added to each mention of its prompt;
 4. Llama reads the result.
 
 There is one forward pass for every size and every batch; all inputs are packed over tiles and regions, so samples
@@ -62,6 +63,8 @@ class RegionFeatures:
     """(T, image tokens of a tile, D): what is written over the image tokens."""
     replay: torch.Tensor
     """(R, replay tokens, D): what is written over each region's crop tokens."""
+    prompts: torch.Tensor | None
+    """(B, K, D): what is added to each mention of a prompt; None where a mention is a word like any other."""
 
 
 @dataclass
@@ -70,6 +73,8 @@ class GARModelOutput(BaseModelOutputWithPast):
 
     replay_hidden_states: torch.Tensor | None = None
     """(R, replay tokens, D): what was written over each region's crop tokens."""
+    prompt_features: torch.Tensor | None = None
+    """(B, K, D): what was added to each mention of a prompt; give it back with the tokens that follow."""
 
 
 @dataclass
@@ -78,6 +83,8 @@ class GAROutput(CausalLMOutputWithPast):
 
     replay_hidden_states: torch.Tensor | None = None
     """(R, replay tokens, D): what was written over each region's crop tokens."""
+    prompt_features: torch.Tensor | None = None
+    """(B, K, D): what was added to each mention of a prompt; give it back with the tokens that follow."""
 
 
 class GARPreTrainedModel(PreTrainedModel):
@@ -183,7 +190,28 @@ class GARModel(GARPreTrainedModel):
         if config.mask_token:
             mean = mask_weighted_mean(cells, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
             replay = torch.cat([replay, mean], dim=1)
-        return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay)
+        prompts = None
+        if config.prompt_token_ids:
+            spoken = replay[:, -1] if config.mask_token else replay.mean(1)
+            empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
+            prompts = empty.index_put(tuple(region_index.T), spoken)
+        return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, prompts)
+
+    def embed_words(self, input_ids: torch.Tensor, prompt_features: torch.Tensor | None = None) -> torch.Tensor:
+        """Embeds text that follows on pictures and regions.
+
+        Args:
+            input_ids: (B, L).
+            prompt_features: (B, K, D) what is added to each mention of a prompt.
+
+        Returns:
+            (B, L, D).
+        """
+        embeds = self.get_input_embeddings()(input_ids)
+        if prompt_features is None:
+            return embeds
+        named = input_ids[..., None] == torch.tensor(self.config.prompt_token_ids, device=input_ids.device)
+        return embeds + named.to(embeds.dtype) @ prompt_features.to(embeds.dtype)
 
     def embed(self, input_ids: torch.Tensor, features: RegionFeatures, region_index: torch.Tensor) -> torch.Tensor:
         """Writes image and replay features into their places in the text.
@@ -200,7 +228,7 @@ class GARModel(GARPreTrainedModel):
             ValueError: The text has not as many image or crop tokens as there are features.
         """
         config = self.config
-        embeds = self.get_input_embeddings()(input_ids)  # (B, L, D)
+        embeds = self.embed_words(input_ids, features.prompts)  # (B, L, D)
         image = features.image.flatten(0, 1).to(embeds.dtype)
         is_image = input_ids == config.image_token_id
         crop_token_ids = torch.tensor(config.crop_token_ids, device=input_ids.device)
@@ -232,6 +260,7 @@ class GARModel(GARPreTrainedModel):
         tile_grid: torch.Tensor | None = None,
         region_boxes: torch.Tensor | None = None,
         region_index: torch.Tensor | None = None,
+        prompt_features: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> GARModelOutput:
         """Reads pictures, regions and text; see `GARForConditionalGeneration.forward`."""
@@ -249,9 +278,9 @@ class GARModel(GARPreTrainedModel):
                 region_index=region_index,
             )
             inputs_embeds = self.embed(input_ids, features, region_index)
-            replay = features.replay
+            replay, prompt_features = features.replay, features.prompts
         elif inputs_embeds is None:
-            inputs_embeds = self.get_input_embeddings()(input_ids)
+            inputs_embeds = self.embed_words(input_ids, prompt_features)
         outputs = self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -259,7 +288,7 @@ class GARModel(GARPreTrainedModel):
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
-        return GARModelOutput(**outputs, replay_hidden_states=replay)
+        return GARModelOutput(**outputs, replay_hidden_states=replay, prompt_features=prompt_features)
 
 
 class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
@@ -306,6 +335,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         tile_grid: torch.Tensor | None = None,
         region_boxes: torch.Tensor | None = None,
         region_index: torch.Tensor | None = None,
+        prompt_features: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         num_items_in_batch: torch.Tensor | int | None = None,
         **kwargs: Any,
@@ -326,6 +356,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             tile_grid: (B, 2) columns and rows.
             region_boxes: (R, 4) normalised xyxy.
             region_index: (R, 2) sample and prompt number.
+            prompt_features: (B, K, D) from an earlier output, with tokens that follow without pictures.
             logits_to_keep: Compute logits for the last so many places only; 0 for all.
             num_items_in_batch: Label tokens over which the loss is averaged, when accumulating gradients.
             kwargs: Passed to the decoder (`use_cache`, `output_hidden_states`, …).
@@ -347,6 +378,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             tile_grid=tile_grid,
             region_boxes=region_boxes,
             region_index=region_index,
+            prompt_features=prompt_features,
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
@@ -368,6 +400,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             replay_hidden_states=outputs.replay_hidden_states,
+            prompt_features=outputs.prompt_features,
         )
 
     @torch.no_grad()
@@ -388,6 +421,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         if input_ids is not None and vision:
             features = self.model.get_region_features(**vision)
             kwargs["inputs_embeds"] = self.model.embed(input_ids, features, vision["region_index"])
+            kwargs["prompt_features"] = features.prompts
         return super().generate(input_ids, **kwargs)
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any):
