@@ -1,0 +1,121 @@
+"""The color word of a picture's region: a written rule, the same for sprites, scenes and photographs.
+
+Choices:
+- Every pixel is called one of the eleven words of the world, or nothing where people would argue (turquoise,
+  beige, olive, the step from white to gray). The borders are in hue, saturation and value; inside them lie the
+  ranges that `paint.py` draws from, with room for shading.
+- A region has a color word when one word holds most of it and no other word holds much. A zebra has none, and
+  neither has a rainbow.
+- The borders are looked up in a table of 32 x 32 x 32 RGB cells, so that a call costs microseconds.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from gar.errors import InputError
+from gar.graspworld.vocabulary import COLORS
+
+__all__ = ["DOMINANT", "SECOND", "color_of", "color_shares"]
+
+DOMINANT = 0.6
+"""Least share of a region's pixels that its color word holds."""
+
+SECOND = 0.2
+"""The next color word holds less than this share."""
+
+_BITS = 5
+_NOTHING = len(COLORS)  # number of a pixel that has no color word
+
+
+def _name_pixels(rgb: np.ndarray) -> np.ndarray:
+    """Numbers (N,) in `COLORS`, or `_NOTHING`, of RGB colors (N, 3) in [0, 1]."""
+    high, low = rgb.max(1), rgb.min(1)
+    value, chroma = high, high - low
+    saturation = chroma / np.maximum(high, 1e-6)
+    red, green, blue = rgb.T
+    sector = np.select(
+        [high == red, high == green],
+        [(green - blue) / np.maximum(chroma, 1e-6), 2 + (blue - red) / np.maximum(chroma, 1e-6)],
+        4 + (red - green) / np.maximum(chroma, 1e-6),
+    )
+    hue = sector * 60 % 360
+    rules = {  # the first that holds counts
+        "black": (value < 0.17) | ((value < 0.28) & (chroma < 0.09)),
+        "white": (value > 0.85) & (saturation < 0.09),
+        "gray": (value >= 0.32) & (value < 0.76) & (saturation < 0.13),
+        "pink": (
+            (((hue >= 345) | (hue < 13)) & (saturation > 0.17) & (saturation < 0.56) & (value > 0.78))
+            | ((hue >= 310) & (hue < 345) & (saturation > 0.17) & (saturation < 0.7) & (value > 0.62))
+            | ((hue >= 310) & (hue < 336) & (value > 0.62))
+        ),
+        "red": (
+            (((hue >= 347) | (hue < 6)) & (saturation > 0.6) & (value > 0.34))
+            | ((hue < 12) & (saturation > 0.68) & (value > 0.6))
+        ),
+        "orange": (hue >= 17) & (hue < 38) & (saturation > 0.68) & (value > 0.79),
+        "brown": (hue >= 7) & (hue < 42) & (saturation > 0.33) & (value < 0.64 - 0.1 * (hue < 14)),
+        "yellow": (hue >= 44) & (hue < 65) & (saturation > 0.42) & (value > 0.74),
+        "green": (hue >= 75) & (hue < 166) & (saturation > 0.2) & (chroma > 0.1),
+        "blue": (hue >= 193) & (hue < 250) & (saturation > 0.38) & (value > 0.26),
+        "purple": (hue >= 257) & (hue < 310) & (saturation > 0.2) & (chroma > 0.2),
+    }
+    return np.select(list(rules.values()), [COLORS.index(name) for name in rules], _NOTHING)
+
+
+@lru_cache(maxsize=1)
+def _table() -> np.ndarray:
+    """Numbers of all RGB cells, uint8 (32 * 32 * 32,), red slowest."""
+    levels = (np.arange(1 << _BITS) + 0.5) / (1 << _BITS)
+    cells = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    return _name_pixels(cells).astype(np.uint8)
+
+
+def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    """Measures how much of a region each color word holds.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        mask: bool (H, W), True inside the region.
+
+    Returns:
+        The share in [0, 1] of the region's pixels for each word of `COLORS`. They add up to less than 1 where
+        pixels have no word.
+
+    Raises:
+        InputError: Other shapes or types, or an empty mask.
+    """
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise InputError(f"rgb is {rgb.dtype} {rgb.shape}; it must be uint8 (H, W, 3)")
+    if mask.dtype != bool or mask.shape != rgb.shape[:2]:
+        raise InputError(f"mask is {mask.dtype} {mask.shape}; it must be bool {rgb.shape[:2]}, as the picture")
+    pixels = rgb[mask].astype(np.int32) >> (8 - _BITS)
+    if not len(pixels):
+        raise InputError("the mask is empty: a region without pixels has no color")
+    cells = (pixels[:, 0] << 2 * _BITS) | (pixels[:, 1] << _BITS) | pixels[:, 2]
+    counts = np.bincount(_table()[cells], minlength=len(COLORS) + 1)
+    return {name: float(count) / len(pixels) for name, count in zip(COLORS, counts, strict=False)}
+
+
+def color_of(rgb: np.ndarray, mask: np.ndarray) -> str | None:
+    """Names the color of a region: the word that holds at least `DOMINANT` of it while the next holds under `SECOND`.
+
+    >>> import numpy as np
+    >>> picture = np.full((2, 2, 3), (30, 60, 220), dtype=np.uint8)
+    >>> color_of(picture, np.ones((2, 2), dtype=bool))
+    'blue'
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        mask: bool (H, W), True inside the region; of a sprite, `alpha > 127`.
+
+    Returns:
+        One of `COLORS`; None where no color word clearly dominates.
+
+    Raises:
+        InputError: As `color_shares`.
+    """
+    (share, name), (second, _) = sorted(((s, n) for n, s in color_shares(rgb, mask).items()), reverse=True)[:2]
+    return name if share >= DOMINANT and second < SECOND else None

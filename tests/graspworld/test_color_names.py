@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from gar.errors import InputError
+from gar.graspworld.color_names import color_of, color_shares
+from gar.graspworld.paint import draw_color, paint
+from gar.graspworld.vocabulary import COLORS
+
+
+@pytest.mark.parametrize("name", COLORS)
+def test_every_painted_color_is_named_right_in_any_shading(name):
+    rng = np.random.default_rng(7)
+    seen = np.ones((12, 12), dtype=np.float32)
+    for _ in range(300):
+        surface = paint(draw_color(name, rng), "plain", None, seen, 8.0, rng)
+        assert color_of(surface.clip(0, 255).round().astype(np.uint8), seen > 0) == name
+
+
+def test_a_region_of_two_colors_has_no_color_word():
+    picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    picture[:2] = (230, 20, 20)
+    assert color_of(picture, np.ones((4, 4), dtype=bool)) is None
+    assert color_of(picture, np.arange(16).reshape(4, 4) < 8) == "red"
+
+
+@pytest.mark.parametrize("rgb", [(64, 200, 205), (225, 205, 165), (205, 205, 205)])
+def test_colors_that_people_argue_about_have_no_word(rgb):
+    picture = np.full((3, 3, 3), rgb, dtype=np.uint8)
+    assert color_of(picture, np.ones((3, 3), dtype=bool)) is None
+
+
+def test_shares_count_only_pixels_inside_the_mask():
+    picture = np.full((2, 2, 3), 250, dtype=np.uint8)
+    picture[0, 0] = (20, 160, 40)
+    shares = color_shares(picture, np.array([[True, True], [False, False]]))
+    assert shares["green"] == shares["white"] == 0.5
+    assert sum(shares.values()) == 1.0
+
+
+def test_an_empty_mask_or_a_wrong_shape_is_refused():
+    picture = np.zeros((2, 2, 3), dtype=np.uint8)
+    with pytest.raises(InputError, match="empty"):
+        color_of(picture, np.zeros((2, 2), dtype=bool))
+    with pytest.raises(InputError, match=r"\(3, 2\)"):
+        color_of(picture, np.zeros((3, 2), dtype=bool))
+    with pytest.raises(InputError, match="float"):
+        color_of(picture.astype(float), np.ones((2, 2), dtype=bool))
