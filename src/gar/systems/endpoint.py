@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from gar.errors import InputError, MissingExtraError
+from gar.systems.protocol import LONGEST_ERROR
 from gar.systems.spending import Budget, estimate_tokens
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ __all__ = ["Chat", "Completion", "Endpoint"]
 
 LONGEST_WAIT = 60.0
 """Seconds between two attempts, whatever the server asks for."""
-_ERROR_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class Endpoint:
         if self._key:
             text = text.replace(self._key, "[key]")
         text = " ".join(text.split())
-        return text if len(text) <= _ERROR_LENGTH else f"{text[: _ERROR_LENGTH - 1]}…"
+        return text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…"
 
 
 def _address(base_url: str | None, azure: bool) -> str:

@@ -70,7 +70,7 @@ class Generalist:
         try:
             content = message_content(show(question, self.style))
         except GARError as error:
-            return Reply(error=f"{type(error).__name__}: {error}")
+            return Reply.failure(error)
         messages = [{"role": "user", "content": content}]
         completion = self.endpoint.complete(Chat(messages, question.max_new_tokens, self.temperature), stop)
         text = (completion.text or "").strip()

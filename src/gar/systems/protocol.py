@@ -20,13 +20,16 @@ Choices:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from gar.media import ImageSource
 from gar.regions import Region
 
-__all__ = ["Question", "Reply", "System", "Track"]
+__all__ = ["LONGEST_ERROR", "Question", "Reply", "System", "Track"]
+
+LONGEST_ERROR = 300
+"""Characters of an error that are kept."""
 
 Track: TypeAlias = Sequence[Region | None]
 """A region through a video: one for each frame, None where it is not to be seen."""
@@ -48,7 +51,8 @@ class Question:
     max_new_tokens: int = 1024
     """The longest answer, in the system's own tokens."""
     key: str = ""
-    """The benchmark's name of the item; answers from a file are found by it."""
+    """The benchmark's name of the item, by which answers are found in a file: its place in the published file, counted
+    from 0, or the published id where published answers go by that (DLC-Bench's annotation id)."""
 
     @property
     def is_video(self) -> bool:
@@ -72,8 +76,19 @@ class Reply:
     """Tokens written, where the system says so."""
     seconds: float | None = None
     """Wall time of the request or batch that this reply was part of."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """What the reader of the answer should know, such as a region that could not be shown."""
+
+    @classmethod
+    def failure(cls, error: Exception) -> Reply:
+        """The reply to a question that failed.
+
+        Example:
+            >>> Reply.failure(ValueError("no region")).error
+            'ValueError: no region'
+        """
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return cls(error=text if len(text) <= LONGEST_ERROR else f"{text[: LONGEST_ERROR - 1]}…")
 
 
 class System(Protocol):

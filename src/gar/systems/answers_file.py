@@ -1,0 +1,118 @@
+"""Answers that a system gave earlier, read from a file; so anyone's cached answers are scored.
+
+    JSON lines, ours     {"key": "17", "text": "B"}, or "error" in place of "text"
+    list of records      GAR-Bench ("model_output"), Ferret-Bench and MDVP-Bench ("caption"), VideoRefer-Bench ("pred"),
+                         Ferret's answer file ("text"); as a JSON list or as JSON lines
+    object               DLC-Bench: {annotation id: caption}
+
+A record without "key" or "id" belongs to the item at its place in the benchmark's published file, counted from 0. Its
+"question_id" does not count: in Ferret-Bench's published answers it is the place, in the questions it is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gar.errors import InputError
+from gar.systems.protocol import Question, Reply
+
+__all__ = ["AnswersFile", "read_answers"]
+
+_TEXTS = ("text", "model_output", "pred", "caption")
+"""Where published records hold the answer, the surest first: "caption" is the reference in some that have "pred"."""
+_KEYS = ("key", "id")
+
+
+class AnswersFile:
+    """A system that only remembers.
+
+    Args:
+        path: A file that `read_answers` takes.
+
+    Raises:
+        InputError: As `read_answers`.
+    """
+
+    scores_choices = False
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._replies = read_answers(self.path)
+
+    @property
+    def name(self) -> str:
+        """With the file's name."""
+        return f"file:{self.path.name}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The file and how many answers it has."""
+        return {"path": str(self.path), "answers": len(self._replies)}
+
+    def answer(self, questions: Sequence[Question]) -> Iterator[Reply]:
+        """Looks each question up by its key."""
+        return map(self._reply, questions)
+
+    def _reply(self, question: Question) -> Reply:
+        missing = Reply(error=f"{self.path.name} has no answer for item {question.key!r}")
+        return self._replies.get(question.key, missing)
+
+
+def read_answers(path: str | Path) -> dict[str, Reply]:
+    """Answers by the key of their item.
+
+    Raises:
+        InputError: There is no such file, it is not JSON, it has none of the known forms, a key stands twice, or some
+            records have a key and others none.
+    """
+    path = Path(path)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"cannot read the answers {str(path)!r}: {error}") from error
+    found = _parsed(content, path)
+    if isinstance(found, dict) and found and all(isinstance(text, str) for text in found.values()):
+        return {str(key): Reply(text=text) for key, text in found.items()}
+    if not isinstance(found, list) or not found:
+        raise InputError(
+            f"{path.name} holds {type(found).__name__}; needed are records, or an object of id and caption"
+        )
+    answers: dict[str, Reply] = {}
+    keyed = _key(found[0]) is not None
+    for place, record in enumerate(found):
+        key = _key(record)
+        if (key is not None) != keyed:
+            raise InputError(f"record {place} of {path.name}: some records have a key and others none")
+        key = str(place) if key is None else key
+        if key in answers:
+            raise InputError(f"record {place} of {path.name}: the key {key!r} stands twice")
+        answers[key] = _reply(record, f"record {place} of {path.name}")
+    return answers
+
+
+def _parsed(content: str, path: Path) -> Any:
+    try:
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in content.split("\n") if line.strip()]
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path.name} is not JSON (.jsonl: a value on each line): {error}") from error
+
+
+def _key(record: object) -> str | None:
+    if not isinstance(record, Mapping):
+        return None
+    return next((str(record[name]) for name in _KEYS if isinstance(record.get(name), (str, int))), None)
+
+
+def _reply(record: object, where: str) -> Reply:
+    if not isinstance(record, Mapping):
+        raise InputError(f"{where} is {type(record).__name__}; needed is an object")
+    error = record.get("error")
+    text = next((record[name] for name in _TEXTS if isinstance(record.get(name), str)), None)
+    if error is None and text is None:
+        raise InputError(f"{where} has the keys {sorted(record)[:8]}; the answer must be in one of {', '.join(_TEXTS)}")
+    return Reply(text=text or "", error=None if error is None else str(error))
