@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,7 @@ def sprite_nouns(style: str | None = None, *, held_out: bool | None = None) -> t
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_sprite(noun: str, style: str, view: int = 0) -> np.ndarray:
     """Returns a picture of a noun: RGBA uint8 (h, w, 4), not premultiplied, read-only, cached.
 
