@@ -45,7 +45,7 @@ def _name_pixels(rgb: np.ndarray) -> np.ndarray:
     rules = {  # the first that holds counts
         "black": (value < 0.17) | ((value < 0.28) & (chroma < 0.09)),
         "white": (value > 0.85) & (saturation < 0.09),
-        "gray": (value >= 0.32) & (value < 0.76) & (saturation < 0.13),
+        "gray": (value >= 0.4) & (value < 0.76) & (saturation < 0.13),
         "pink": (
             (((hue >= 345) | (hue < 13)) & (saturation > 0.17) & (saturation < 0.56) & (value > 0.78))
             | ((hue >= 310) & (hue < 345) & (saturation > 0.17) & (saturation < 0.7) & (value > 0.62))

@@ -66,7 +66,7 @@ def _cells(text: str, separator: str) -> tuple[str, ...]:
 
 
 def _read_table(path: Path) -> dict[str, Noun]:
-    nouns = {}
+    nouns: dict[str, Noun] = {}
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         name, category, article, number, split, pictures, synonyms = line.split("\t")
         nouns[name] = Noun(
