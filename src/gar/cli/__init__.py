@@ -1,4 +1,4 @@
-"""The command line: `gar describe`, `gar ask`, `gar info`, `gar demo`.
+"""The command line: `gar describe`, `gar ask`, `gar info`, `gar demo`, `gar bench`.
 
 Choices:
     - One small file a command; what they share is in `options` (flags), `pointing` (regions), `reporting`
@@ -18,6 +18,7 @@ import typer
 
 from gar import __version__
 from gar.cli.ask import ask
+from gar.cli.bench import bench
 from gar.cli.demo import demo
 from gar.cli.describe import describe
 from gar.cli.info import info
@@ -40,6 +41,7 @@ app.command(cls=RegionCommand)(describe)
 app.command(cls=RegionCommand)(ask)
 app.command()(info)
 app.command()(demo)
+app.add_typer(bench)
 
 
 @app.callback(invoke_without_command=True)
