@@ -151,6 +151,31 @@ def test_mentions_that_are_generated_carry_their_region_too(make_model, named_co
     assert named_config.prompt_token_ids[1] in written[-8:-1]
 
 
+@torch.no_grad()
+def test_the_classes_that_the_stem_sees_in_a_region_enter_its_mask_token_as_words(make_model, make_config, ask):
+    vision = {"stem": "efficientnet-lite0", "stem_classes": 3, "patch_size": 16}
+    plain = make_config(vision={**vision, "stem_classes": 0}, mask_token=True, projector_pooling_ratio=1)
+    config = make_config(vision=vision, mask_token=True, projector_pooling_ratio=1, class_token_ids=[50, -1, 50])
+    model = make_model(config).model
+    model.vision_tower.patch_embed.classifier.weight.data *= 0.02  # so that no class is certain
+    inputs = ask(*MIXED, config=config)
+    vision_inputs = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
+    with_words = model.get_region_features(**vision_inputs).replay
+    without = make_model(plain).model
+    without.load_state_dict(model.state_dict(), strict=False)
+    difference = with_words - without.get_region_features(**vision_inputs).replay
+    assert not difference[:, :-1].any()
+    word = model.get_input_embeddings().weight[50]
+    share = (difference[:, -1] @ word) / (word @ word)  # the root of the likelihood of the first and third class
+    torch.testing.assert_close(difference[:, -1], share[:, None] * word, rtol=1e-2, atol=1e-3)
+    assert 0 < share.min() < share.max() < 1
+
+
+def test_as_many_words_as_classes_of_the_stem_are_needed(make_config):
+    with pytest.raises(CheckpointError, match="2 class_token_ids with stem_classes 0"):
+        make_config(mask_token=True, class_token_ids=[1, 2])
+
+
 def test_as_many_prompt_tokens_as_crop_tokens_are_needed(make_config):
     with pytest.raises(CheckpointError, match="2 prompt_token_ids and 5 crop_token_ids"):
         make_config(prompt_token_ids=[1, 2])

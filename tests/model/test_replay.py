@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gar.model.replay import axis_samples, mask_weighted_mean, replay_slots, roi_align
+from gar.model.replay import axis_samples, mask_weights, replay_slots, roi_align
 from gar.processing.tiling import split_canvas
 
 SIDE = 4
@@ -145,8 +145,9 @@ def test_the_mask_weighted_mean_of_a_4_by_4_map_by_hand():
     mask[..., 2:4, 2:4] = 0b010  # all of cell (1, 1)
     mask[..., 2:4, 4] = 0b110  # half of cell (1, 2)
     box = torch.tensor([[2 / 8, 2 / 8, 4 / 8, 3 / 8]])
-    mean = mask_weighted_mean(features, mask, box, torch.tensor([1]), torch.tensor([[1, 1]]), torch.tensor([0]))
-    assert mean.shape == (1, 1, 1)
+    weight = mask_weights(mask, box, torch.tensor([1]), torch.tensor([[1, 1]]), torch.tensor([0]), side=4)
+    assert weight.shape == (1, 16)
+    mean = weight @ features[0]
     assert mean.item() == pytest.approx((5 * 1 + 6 * 0.5) / 1.5, abs=1e-2)
 
 
@@ -158,7 +159,7 @@ def test_the_mean_of_a_region_takes_nothing_of_another_region_in_its_box():
     mask[..., 2:4, 4:6] = 0b10  # cell (1, 2) in the second alone
     box = torch.tensor([[0.0, 0.0, 3 / 8, 3 / 8], [2 / 8, 2 / 8, 5 / 8, 3 / 8]])
     prompts, grids = torch.tensor([0, 1]), torch.tensor([[1, 1], [1, 1]])
-    means = mask_weighted_mean(features, mask, box, prompts, grids, torch.tensor([0, 0]))
+    means = mask_weights(mask, box, prompts, grids, torch.tensor([0, 0]), side=4) @ features[0]
     assert means.flatten().tolist() == pytest.approx([(0 + 1 + 4 + 5) / 4, (5 + 6) / 2], abs=1e-2)
 
 
@@ -168,7 +169,8 @@ def test_the_mean_of_a_region_takes_nothing_from_outside_its_box_or_from_other_p
     mask = torch.ones(2, 1, 8, 8, dtype=torch.uint8)
     boxes = torch.tensor([[0.0, 0.0, 0.9, 0.4], [0.0, 0.0, 0.9, 0.9]])
     grid = torch.tensor([[1, 1], [1, 1]])
-    means = mask_weighted_mean(features, mask, boxes, torch.tensor([0, 0]), grid, torch.tensor([0, 1]))
+    weight = mask_weights(mask, boxes, torch.tensor([0, 0]), grid, torch.tensor([0, 1]), side=4)
+    means = weight @ features.flatten(0, 1)
     assert means.flatten().tolist() == pytest.approx([5.0, 100.0])
 
 
@@ -176,7 +178,7 @@ def test_a_region_whose_mask_left_no_cell_covered_gets_the_mean_of_its_box():
     features = torch.arange(16.0).reshape(1, 16, 1)
     box = torch.tensor([[0.0, 0.0, 0.4, 0.2]])
     nothing, first = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.tensor([0])
-    mean = mask_weighted_mean(features, nothing, box, torch.tensor([3]), torch.tensor([[1, 1]]), first)
+    mean = mask_weights(nothing, box, torch.tensor([3]), torch.tensor([[1, 1]]), first, side=4) @ features[0]
     assert mean.item() == pytest.approx(0.5, abs=1e-3)
 
 

@@ -6,7 +6,9 @@ from torch import nn
 from gar.model.configuration import GARVisionConfig
 from gar.model.stem import EfficientNetLiteStem, PatchStem, build_stem, fold_efficientnet_lite
 
-CONFIG = GARVisionConfig(image_size=64, patch_size=16, stem="efficientnet-lite0", hidden_size=16, num_attention_heads=2)
+CONFIG = GARVisionConfig(
+    image_size=64, patch_size=16, stem="efficientnet-lite0", stem_classes=7, hidden_size=16, num_attention_heads=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,9 @@ def published():
             convolution(f"{name}._expand_conv", f"{name}._bn0", block.expand)
         convolution(f"{name}._depthwise_conv", f"{name}._bn1", block.depthwise)
         convolution(f"{name}._project_conv", f"{name}._bn2", block.project)
-    numbers["_fc.weight"] = torch.zeros(1000, 1280)
+    convolution("_conv_head", "_bn1", nn.Conv2d(320, 1280, 1))
+    numbers["_fc.weight"] = torch.randn(7, 1280, generator=generator) * 1280**-0.5
+    numbers["_fc.bias"] = torch.randn(7, generator=generator)
     return numbers
 
 
@@ -70,6 +74,16 @@ def test_folded_weights_compute_what_convolution_and_batch_normalisation_compute
     assert (fine.shape[-1], middle.shape[-1], coarse.shape[-1]) == (8, 4, 2)  # strides 8, 16 and 32
     expected = torch.cat([F.avg_pool2d(fine, 2), middle, F.interpolate(coarse, (4, 4), mode="bilinear")], 1)
     torch.testing.assert_close(stem(x), expected.flatten(2).transpose(1, 2), rtol=1e-3, atol=1e-4)
+
+    # the classifier, its average pooling taken over the left half of the first picture and the whole second
+    stem.feature_mean.normal_(generator=torch.Generator().manual_seed(2))
+    stem.feature_std.fill_(3.0)
+    head = F.relu6(unfolded(expected[:, -320:], published, "_conv_head", "_bn1"))
+    pooled = torch.stack([head[0, :, :, :2].mean((1, 2)), head[1].mean((1, 2))])
+    classes = F.linear(pooled, published["_fc.weight"], published["_fc.bias"]).softmax(-1)
+    weight = torch.zeros(2, 2, 4, 4)
+    weight[0, 0, :, :2], weight[1, 1] = 1 / 8, 1 / 16
+    torch.testing.assert_close(stem.classify(stem(x), weight.flatten(1)), classes, rtol=1e-3, atol=1e-4)
 
 
 def test_features_are_standardised_by_the_stored_mean_and_deviation():

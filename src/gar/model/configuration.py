@@ -59,6 +59,8 @@ class GARVisionConfig(PreTrainedConfig):
     """Side of a patch in pixels; also the stride of the mask embedding."""
     stem: Literal["patch", "efficientnet-lite0"] = "patch"
     """How pixels become patch features: one convolution, or a pretrained convolutional network of stride 16."""
+    stem_classes: int = 0
+    """Classes that the pretrained stem can tell, if its own classifier is kept (ImageNet: 1000); 0 leaves it out."""
     hidden_size: int = 1024
     """Width of the transformer."""
     num_hidden_layers: int = 23
@@ -95,6 +97,8 @@ class GARVisionConfig(PreTrainedConfig):
             )
         if self.stem == "efficientnet-lite0" and self.patch_size != 16:
             raise ValueError(f"patch_size {self.patch_size} with stem 'efficientnet-lite0': must be 16")
+        if self.stem == "patch" and self.stem_classes:
+            raise ValueError(f"stem_classes {self.stem_classes} with stem 'patch', which knows no classes: must be 0")
 
 
 @strict
@@ -136,6 +140,9 @@ class GARConfig(PreTrainedConfig):
     prompt_token_ids: list[int] | tuple[int, ...] = ()
     """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region is added to each mention of it. Empty, as
     published: a mention is a word like any other, and only the crop tokens show the region."""
+    class_token_ids: list[int] | tuple[int, ...] = ()
+    """The word for each class of the pretrained stem, -1 for none: the classes that the stem sees in a region enter
+    its mask-weighted token as the embeddings of their words. Empty: not."""
     tie_word_embeddings: bool | None = None
     """Whether the language head is the embedding matrix; by default what text_config says."""
 
@@ -147,6 +154,13 @@ class GARConfig(PreTrainedConfig):
             raise CheckpointError(
                 f"{len(self.prompt_token_ids)} prompt_token_ids and {len(self.crop_token_ids)} crop_token_ids: "
                 f"give one a prompt of each, or no prompt_token_ids"
+            )
+        if self.class_token_ids and not (
+            self.mask_token and len(self.class_token_ids) == self.vision_config.stem_classes
+        ):
+            raise CheckpointError(
+                f"{len(self.class_token_ids)} class_token_ids with stem_classes {self.vision_config.stem_classes} and "
+                f"mask_token {self.mask_token}: the numbers must agree, and mask_token must be true"
             )
         import_module("gar.model.modeling")  # registers the model with the Auto classes, see gar.registration
 

@@ -17,18 +17,20 @@ Shapes: B samples, L text length, T tiles in all, S tile side, n feature cells o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, LlamaModel, PreTrainedModel
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from gar.errors import CheckpointError
 from gar.model.checkpoints import refuse_incomplete, register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.projector import GARProjector, pool_cells
-from gar.model.replay import mask_weighted_mean, replay_slots, roi_align
+from gar.model.replay import mask_weights, replay_slots, roi_align
 from gar.model.vision import GARVisionTower
 
 __all__ = [
@@ -142,7 +144,14 @@ class GARModel(GARPreTrainedModel):
         self.vision_tower = GARVisionTower._from_config(config.vision_config)
         self.projector = GARProjector(config)
         self.language_model = LlamaModel._from_config(config.text_config)
+        self.class_scale = nn.Parameter(torch.empty(())) if config.class_token_ids else None
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, GARModel) and module.class_scale is not None:
+            init.ones_(module.class_scale)
 
     def get_input_embeddings(self) -> nn.Module:
         """The decoder's word embeddings."""
@@ -175,7 +184,9 @@ class GARModel(GARPreTrainedModel):
             patch_features: What the stem made of the tiles before, in place of `pixel_values`.
         """
         config = self.config
-        cells = self.projector(self.vision_tower(pixel_values, mask_values, patch_features))  # (T, n, D)
+        if patch_features is None:
+            patch_features = self.vision_tower.patch_embed(pixel_values.to(self.dtype))
+        cells = self.projector(self.vision_tower(None, mask_values, patch_features))  # (T, n, D)
         sample = region_index[:, 0]
         first_tile = (tiles_per_sample.cumsum(0) - tiles_per_sample)[sample] + int(config.use_thumbnail)
         grids = tile_grid[sample]
@@ -188,14 +199,38 @@ class GARModel(GARPreTrainedModel):
             spatial_scale=config.replay_spatial_scale,
         )  # (R, P·P, D)
         if config.mask_token:
-            mean = mask_weighted_mean(cells, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
-            replay = torch.cat([replay, mean], dim=1)
+            weigh = partial(mask_weights, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
+            spoken = weigh(side=config.feature_grid_size).to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
+            if self.class_scale is not None:
+                weight = weigh(side=config.vision_config.grid_size)
+                seen = self.vision_tower.patch_embed.classify(patch_features.to(self.dtype), weight)
+                spoken = spoken + self.class_scale * self.class_words(seen)
+            replay = torch.cat([replay, spoken[:, None]], dim=1)
         prompts = None
         if config.prompt_token_ids:
             spoken = replay[:, -1] if config.mask_token else replay.mean(1)
             empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
             prompts = empty.index_put(tuple(region_index.T), spoken)
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, prompts)
+
+    def class_words(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """The words for the classes that a region may show, summed by how likely they are.
+
+        Classes with one word are counted together; likelihoods enter by their square roots, so that a second guess is
+        heard beside the first.
+
+        Args:
+            probabilities: (R, classes).
+
+        Returns:
+            (R, D).
+        """
+        words = self.get_input_embeddings().weight
+        tokens = torch.tensor(self.config.class_token_ids, device=words.device)
+        named = tokens >= 0
+        likely = probabilities.new_zeros(len(probabilities), len(words))
+        likely = likely.index_add(1, tokens[named], probabilities[:, named])  # (R, V)
+        return (likely + 1e-12).sqrt() @ words
 
     def embed_words(self, input_ids: torch.Tensor, prompt_features: torch.Tensor | None = None) -> torch.Tensor:
         """Embeds text that follows on pictures and regions.

@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-__all__ = ["axis_samples", "mask_weighted_mean", "replay_slots", "roi_align"]
+__all__ = ["axis_samples", "mask_weights", "replay_slots", "roi_align"]
 
 _SAMPLING_RATIO = 2
 """Sample points of one output cell along each axis, as published."""
@@ -106,31 +106,31 @@ def roi_align(
     return pooled.view(len(boxes), size * size, width).to(features.dtype)
 
 
-def mask_weighted_mean(
-    features: torch.Tensor,
+def mask_weights(
     mask_values: torch.Tensor,
     boxes: torch.Tensor,
     prompts: torch.Tensor,
     grids: torch.Tensor,
     first_tile: torch.Tensor,
+    *,
+    side: int,
 ) -> torch.Tensor:
-    """The mean feature of each region, cells weighted by how much of them its own mask covers.
+    """How much each feature cell counts in the mean over a region: the share of it that the region's own mask covers.
 
     A region so small that its mask tiles left no cell covered weighs all cells of its box alike.
 
     Args:
-        features: (T, n, D).
         mask_values: (T, 1, S, S), bit k set inside region `<PromptK>` of the tile's picture.
         boxes: (R, 4) normalised xyxy.
         prompts: (R,) prompt number of each region.
         grids: (R, 2) columns and rows of tiles.
         first_tile: (R,) index of the picture's first tile (the thumbnail not counted).
+        side: g, feature cells along a tile's side.
 
     Returns:
-        (R, 1, D).
+        (R, T·n) in float32; each row sums to 1.
     """
-    tiles, cells_of_tile, width = features.shape
-    side = round(cells_of_tile**0.5)
+    tiles = len(mask_values)
     numbers, plane = prompts.unique(return_inverse=True)
     planes = (mask_values.to(torch.uint8) >> numbers.to(torch.uint8).view(-1, 1, 1)) & 1  # (T, K, S, S)
     coverage = F.adaptive_avg_pool2d(planes.float(), side).flatten(2)  # (T, K, n)
@@ -146,8 +146,7 @@ def mask_weighted_mean(
     own = ((tile >= 0) & (tile < columns * rows))[:, :, None, None]
     touched = (own & in_y[:, :, :, None] & in_x[:, :, None, :]).flatten(1)  # (R, T·n)
     weight = touched * (coverage + 1e-4)
-    weight = weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
-    return (weight.to(features.dtype) @ features.reshape(tiles * cells_of_tile, width))[:, None]
+    return weight / weight.sum(1, keepdim=True).clamp(min=1e-6)
 
 
 def replay_slots(

@@ -34,6 +34,7 @@ _STAGES = (
     (5, 2, 6, 192, 4),
     (3, 1, 6, 320, 1),
 )
+_HEAD_CHANNELS = 1280
 _BATCH_NORM_EPS = 1e-3
 
 
@@ -102,6 +103,9 @@ class EfficientNetLiteStem(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(self.channels))
         self.register_buffer("feature_std", torch.ones(self.channels))
         self.proj = nn.Linear(self.channels, config.hidden_size)
+        if config.stem_classes:
+            self.head = nn.Linear(_STAGES[-1][3], _HEAD_CHANNELS)
+            self.classifier = nn.Linear(_HEAD_CHANNELS, config.stem_classes)
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """(T, 3, S, S) in [-1, 1] → (T, (S/16)², 472), standardised per channel."""
@@ -129,6 +133,21 @@ class EfficientNetLiteStem(nn.Module):
         """(T, N, 472) → (T, N, C)."""
         return self.proj(features)
 
+    def classify(self, features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """What the network's own classifier sees in regions, its last pooling taken over each region alone.
+
+        Args:
+            features: (T, N, 472) from `forward`.
+            weight: (R, T·N) weight of each cell for each region, summing to 1.
+
+        Returns:
+            (R, classes) probabilities.
+        """
+        coarse = slice(-self.head.in_features, None)
+        x = features[..., coarse] * self.feature_std[coarse] + self.feature_mean[coarse]
+        x = F.relu6(self.head(x.flatten(0, 1)))  # (T·N, 1280)
+        return self.classifier(weight.to(x.dtype) @ x).softmax(-1)
+
 
 def build_stem(config: GARVisionConfig) -> PatchStem | EfficientNetLiteStem:
     """The stem that the configuration names."""
@@ -142,7 +161,7 @@ def fold_efficientnet_lite(published: Mapping[str, torch.Tensor]) -> dict[str, t
         published: State dict with names such as `_blocks.3._expand_conv.weight` and `_blocks.3._bn0.running_mean`.
 
     Returns:
-        Weights and biases named as in `EfficientNetLiteStem`; the classifier is left out.
+        Weights and biases named as in `EfficientNetLiteStem`, those of the classifier too.
     """
     folded: dict[str, torch.Tensor] = {}
 
@@ -158,4 +177,7 @@ def fold_efficientnet_lite(published: Mapping[str, torch.Tensor]) -> dict[str, t
             fold(f"{target}.expand", f"{source}._expand_conv", f"{source}._bn0")
         fold(f"{target}.depthwise", f"{source}._depthwise_conv", f"{source}._bn1")
         fold(f"{target}.project", f"{source}._project_conv", f"{source}._bn2")
+    fold("head", "_conv_head", "_bn1")
+    folded["head.weight"] = folded["head.weight"].flatten(1)
+    folded["classifier.weight"], folded["classifier.bias"] = published["_fc.weight"], published["_fc.bias"]
     return folded
