@@ -177,12 +177,13 @@ class Endpoint:
     def _attempt(self, chat: Chat, estimate: int, stop: Event) -> tuple[str, int | None, int | None]:
         import openai
 
-        if not self.budget.reserve(estimate, stop):
+        reserved = self.budget.reserve(estimate, stop)
+        if reserved is None:
             raise _NoAnswerError(
                 f"not sent: about {estimate} tokens are needed, and {self.budget.spent} of the limit of "
                 f"{self.budget.limit} are spent"
             )
-        spent = estimate  # until it is known that it was less
+        spent = estimate  # unless it turns out to be another number
         try:
             reply = _parse(self._send(chat))
             prompt_tokens, new_tokens = _usage(reply, "prompt_tokens"), _usage(reply, "completion_tokens")
@@ -197,7 +198,7 @@ class Endpoint:
                 spent = 0
             raise
         finally:
-            self.budget.settle(estimate, spent)
+            self.budget.settle(reserved, spent)
 
     def _send(self, chat: Chat) -> bytes:
         import openai
