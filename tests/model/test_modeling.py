@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
 from gar.model.modeling import VISION_INPUTS
@@ -114,7 +115,8 @@ def test_each_mention_of_a_prompt_carries_what_speaks_for_its_region(make_model,
     for region, (sample, prompt) in zip(features.replay, inputs["region_index"].tolist(), strict=True):
         mentions = inputs["input_ids"][sample] == config.prompt_token_ids[prompt]
         assert mentions.sum() >= 2
-        spoken = region[-1] if mask_token else region.mean(0)
+        word = words[sample][mentions][0]
+        spoken = F.normalize(region[-1] if mask_token else region.mean(0), dim=0) * word.norm()
         torch.testing.assert_close((embeds - words)[sample][mentions], spoken.expand(int(mentions.sum()), -1))
     special = [*config.prompt_token_ids, *config.crop_token_ids, config.image_token_id]
     other = ~torch.isin(inputs["input_ids"], torch.tensor(special))

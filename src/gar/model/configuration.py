@@ -138,8 +138,9 @@ class GARConfig(PreTrainedConfig):
     mask_token: bool = False
     """Whether one mask-weighted token follows the RoIAlign grid of each region."""
     prompt_token_ids: list[int] | tuple[int, ...] = ()
-    """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region is added to each mention of it. Empty, as
-    published: a mention is a word like any other, and only the crop tokens show the region."""
+    """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region, brought to the length of the token's own
+    embedding, is added to each mention of it. Empty, as published: a mention is a word like any other, and only the
+    crop tokens show the region."""
     class_token_ids: list[int] | tuple[int, ...] = ()
     """The word for each class of the pretrained stem, -1 for none: the classes that the stem sees in a region enter
     its mask-weighted token as the embeddings of their words. Empty: not."""

@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, LlamaModel, PreTrainedModel
 from transformers import initialization as init
@@ -209,6 +210,9 @@ class GARModel(GARPreTrainedModel):
         prompts = None
         if config.prompt_token_ids:
             spoken = replay[:, -1] if config.mask_token else replay.mean(1)
+            # as long as the word itself: else the region drowns which prompt it is
+            words = self.get_input_embeddings().weight[list(config.prompt_token_ids)][region_index[:, 1]]
+            spoken = F.normalize(spoken, dim=-1) * words.norm(dim=-1, keepdim=True)
             empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
             prompts = empty.index_put(tuple(region_index.T), spoken)
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, prompts)
