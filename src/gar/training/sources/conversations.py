@@ -32,10 +32,10 @@ from gar.processing.prompts import DESCRIBE, prompt_name, prompts_in
 from gar.training.samples import Sample
 from gar.training.sources.files import shown
 
-__all__ = ["Conversation", "check_prompts", "check_text", "length_request", "read_turns", "to_sample"]
+__all__ = ["Conversation", "length_request", "read_turns", "to_sample"]
 
-_IMAGE = "<image>\n"
-"""Stands for the picture at the beginning of a first question; the published loader takes it out."""
+_IMAGE = "<image>"
+"""Stands for the picture at the beginning of a first question, where it is taken out."""
 
 _RESERVED = re.compile(r"<\|\w+\|>|<NO_Prompt>|<image>")
 """Tokens that would end a turn or stand for a picture or a region, in the special tokens of Llama 3."""
@@ -77,36 +77,6 @@ class Conversation:
     """The numbers that questions and answers name, rising; each is also the index of its mask."""
 
 
-def check_text(text: object, what: str) -> str:
-    """A text of one visible character or more, without tokens that mean something to the model.
-
-    Raises:
-        PromptError: It is not.
-    """
-    if not isinstance(text, str) or not text.strip():
-        raise PromptError(f"{what} is {shown(text)}; it must be a text")
-    if reserved := _RESERVED.search(text):
-        raise PromptError(f"{what} holds the reserved token {reserved.group()!r}")
-    return text.strip()
-
-
-def check_prompts(turns: Sequence[tuple[str, str]], masks: int, max_regions: int) -> tuple[int, ...]:
-    """The prompt numbers that turns name, rising.
-
-    Raises:
-        PromptError: A name has no mask, or the model has no token for it.
-    """
-    numbers = prompts_in("\n".join(text for turn in turns for text in turn))
-    if numbers and numbers[-1] >= masks:
-        raise PromptError(f"the text names {prompt_name(numbers[-1])}; there are {masks} masks, numbered from 0")
-    if numbers and numbers[-1] >= max_regions:
-        raise PromptError(
-            f"the text names {prompt_name(numbers[-1])}; the model can name {prompt_name(0)} to "
-            f"{prompt_name(max_regions - 1)}"
-        )
-    return tuple(numbers)
-
-
 def read_turns(conversations: Any, masks: int, max_regions: int) -> Conversation:
     """Checks the `conversations` of a record.
 
@@ -130,23 +100,21 @@ def read_turns(conversations: Any, masks: int, max_regions: int) -> Conversation
     said: list[str] = []
     for place, message in enumerate(conversations):
         speaker = ("human", "gpt")[place % 2]
-        if not isinstance(message, dict) or message.get("from") != speaker:
-            raise PromptError(f"message {place} is {shown(message)}; it must be from {speaker!r}")
-        value = message.get("value")
-        if place == 0 and isinstance(value, str):
-            value = value.replace(_IMAGE, "")
-        said.append(check_text(value, f"message {place}"))
+        if not isinstance(message, dict) or message.get("from") != speaker or not isinstance(message.get("value"), str):
+            raise PromptError(f"message {place} is {shown(message)}; it must be a text from {speaker!r}")
+        said.append(message["value"].strip())
+    said[0] = said[0].removeprefix(_IMAGE).strip()
     turns = tuple(zip(said[::2], said[1::2], strict=True))
-    prompts = check_prompts(turns, masks, max_regions)
-    if prompts:
-        return Conversation(turns, "questions", prompts)
-    if not masks:
-        return Conversation(turns, "whole")
-    if len(turns) != masks:
+    prompts = _named_prompts(turns, masks, max_regions)
+    captions = masks > 0 and not prompts
+    for place, text in enumerate(said):
+        if place % 2 or not captions:
+            _check_text(text, f"message {place}")
+    if captions and len(turns) != masks:
         raise PromptError(
             f"{masks} masks and {len(turns)} answers that name no region; needed is an answer for each mask"
         )
-    return Conversation(turns, "captions")
+    return Conversation(turns, "captions" if captions else "questions" if prompts else "whole", prompts)
 
 
 def to_sample(
@@ -181,6 +149,35 @@ def to_sample(
         prompts = conversation.prompts
         masks = [masks[number] for number in prompts]
     return Sample(name, tuple(masks), prompts, conversation.turns, "several", dialogue, picture)
+
+
+def _check_text(text: str, what: str) -> None:
+    """Checks that a text has something to say, and no tokens that mean something to the model.
+
+    Raises:
+        PromptError: It is empty or holds a reserved token.
+    """
+    if not text.strip():
+        raise PromptError(f"{what} is empty")
+    if reserved := _RESERVED.search(text):
+        raise PromptError(f"{what} holds the reserved token {reserved.group()!r}")
+
+
+def _named_prompts(turns: Sequence[tuple[str, str]], masks: int, max_regions: int) -> tuple[int, ...]:
+    """The prompt numbers that turns name, rising.
+
+    Raises:
+        PromptError: A name has no mask, or the model has no token for it.
+    """
+    numbers = prompts_in("\n".join(text for turn in turns for text in turn))
+    if numbers and numbers[-1] >= masks:
+        raise PromptError(f"the text names {prompt_name(numbers[-1])}; there are {masks} masks, numbered from 0")
+    if numbers and numbers[-1] >= max_regions:
+        raise PromptError(
+            f"the text names {prompt_name(numbers[-1])}; the model can name {prompt_name(0)} to "
+            f"{prompt_name(max_regions - 1)}"
+        )
+    return tuple(numbers)
 
 
 def _captions(
@@ -218,7 +215,7 @@ def length_request(caption: str, rng: np.random.Generator) -> str:
 
     Example:
         >>> length_request("A red cup. It is empty.", np.random.default_rng(5))
-        'Say in 2 sentences what this region looks like.'
+        'Describe this masked region in 6 words.'
     """
     kind = rng.random()
     if kind < 0.6:
