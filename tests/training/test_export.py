@@ -80,9 +80,9 @@ def test_captions_come_back_as_captions(tmp_path, format):
 
 
 def test_prompts_are_renumbered_all_at_once():
-    record = published_record(sample((1, 0, 4), (("<Prompt4> <Prompt1> <Prompt0> <Prompt2>?", "<Prompt4>"),)))
+    record = published_record(sample((1, 0, 4), (("<Prompt4> <Prompt1> <Prompt0>?", "<Prompt4>"),)))
     assert [turn["value"] for turn in record["conversations"]] == [
-        "<Prompt2> <Prompt1> <Prompt0> <Prompt2>?",
+        "<Prompt2> <Prompt1> <Prompt0>?",
         "<Prompt2>",
     ]
 
@@ -91,7 +91,8 @@ def test_prompts_are_renumbered_all_at_once():
     ("samples", "message"),
     [
         ([], "no sample to write"),
-        ([sample(turns=(("What is <Prompt3>?", "A cat."),))], "x: no turn names <Prompt1>"),
+        ([sample(turns=(("What is <Prompt3>?", "A cat."),))], "are <Prompt1>, <Prompt3>, its turns name <Prompt3>"),
+        ([sample((3,), (("Is <Prompt3> left of <Prompt1>?", "yes"),))], "are <Prompt3>, its turns name <Prompt1>, <P"),
         ([sample(picture=None)], "x has no picture"),
     ],
 )
