@@ -1,4 +1,4 @@
-"""Small processors, models and shards of a few scenes."""
+"""Small processors, models, samples and recipes."""
 
 import importlib.util
 
@@ -6,10 +6,39 @@ import pytest
 import torch
 
 from gar import GARConfig, GARProcessor
-from gar.training.nano import nano_processor
-from gar.training.world_data import WorldDataset, write_shard
+from gar.training.recipe import Recipe, Scratch
+from gar.training.scratch import build_processor
+from gar.training.world import WORDS, WorldSource
 
 LAYOUTS = ["as the embedded model", "as the published models"]
+
+SMALL = {
+    "vision_config": {
+        "image_size": 64,
+        "patch_size": 8,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "use_cls_token": False,
+        "rope_grid_offset": 0.0,
+    },
+    "text_config": {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+    },
+    "use_thumbnail": False,
+    "projector_pooling_ratio": 1,
+    "image_pooling_ratio": 4,
+    "replay_size": 2,
+    "mask_token": True,
+}
+"""The configuration of a model that learns in no time."""
 
 
 @pytest.fixture(scope="session")
@@ -20,9 +49,17 @@ def pretrained():
 
 
 @pytest.fixture(scope="session")
-def world_processor():
-    """The processor of the embedded model, its words learnt from few scenes."""
-    return nano_processor(scenes=60)
+def world():
+    """Forty scenes."""
+    return WorldSource(40, turns=4)
+
+
+@pytest.fixture(scope="session")
+def world_processor(world):
+    """A processor whose words are learnt from few scenes."""
+    texts = [world[index].turns for index in range(40)]
+    words = [word for known in WORDS.values() for word in known]
+    return build_processor(Scratch(config=SMALL, vocab_size=1024), texts, words=words)
 
 
 @pytest.fixture(scope="session")
@@ -31,14 +68,6 @@ def make_processor(world_processor):
 
     def make(layout):
         settings = world_processor.config.to_dict()
-        settings["vision_config"] |= {
-            "stem": "patch",
-            "image_size": 64,
-            "patch_size": 8,
-            "hidden_size": 32,
-            "intermediate_size": 48,
-        }
-        settings["text_config"] |= {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
         if layout == LAYOUTS[1]:
             settings |= {"use_thumbnail": True, "mask_token": False, "image_pooling_ratio": 1, "replay_size": 4}
             settings |= {"projector_pooling_ratio": 2}
@@ -63,29 +92,37 @@ def model(processor, make_model):
 
 
 @pytest.fixture(scope="session")
-def shards(processor, model, tmp_path_factory):
-    """A folder of two shards of three scenes each, two samples a scene."""
-    folder = tmp_path_factory.mktemp("shards")
-    for number in range(2):
-        write(folder / f"shard-{number}", range(3 * number, 3 * number + 3), processor, model)
+def small_start(world_processor, make_model, tmp_path_factory):
+    """The folder of a small model to begin with."""
+    folder = tmp_path_factory.mktemp("start")
+    make_model(world_processor.config).save_pretrained(folder)
+    world_processor.save_pretrained(folder)
     return folder
 
 
-@pytest.fixture(scope="session")
-def dataset(shards):
-    """The samples of `shards`, each scene twice."""
-    return WorldDataset(shards, rounds=2)
+@pytest.fixture
+def make_recipe(small_start, tmp_path):
+    """Makes small recipes; what is given replaces settings, `train` is added to."""
 
+    def make(*, train=(), **changed):
+        settings = {
+            "model": {"start": str(small_start)},
+            "data": [{"kind": "world", "scenes": 12, "turns": 3}],
+            "train": {
+                "steps": 6,
+                "batch_size": 2,
+                "workers": 0,
+                "learning_rate": 1e-3,
+                "precision": "fp32",
+                **dict(train),
+            },
+            "out": tmp_path / "run",
+            "report_to": [],
+            "save_every": 2,
+        }
+        return Recipe.model_validate(settings | changed)
 
-def write(path, seeds, processor, model):
-    """Writes one shard as the recipe does."""
-    stem = model.model.vision_tower.patch_embed
-    write_shard(path, seeds, processor=processor, stem=stem, variants=2, turns=4)
-
-
-@pytest.fixture(scope="session")
-def write_small_shard():
-    return write
+    return make
 
 
 @pytest.fixture(autouse=True)

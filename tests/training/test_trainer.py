@@ -1,4 +1,4 @@
-"""The trainer: the auxiliary loss points at words, and a training that was stopped goes on as if it had not been."""
+"""The trainer: the auxiliary loss points at words, and accumulated batches count as one."""
 
 import copy
 import math
@@ -7,17 +7,18 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from gar import InputError
 from gar.processing.processor import IGNORED
-from gar.training.collator import PackingCollator
-from gar.training.nano import WORDS
-from gar.training.trainer import GroundingTrainer, single_token_words, word_loss
+from gar.training.averaging import AveragedWeights
+from gar.training.collator import SampleCollator
+from gar.training.parts import part_of
+from gar.training.trainer import GroundingTrainer, word_loss, word_tokens
+from gar.training.world import WORDS
 
 
 def test_the_word_loss_of_features_that_know_nothing_is_that_of_guessing():
     embeddings = torch.zeros(10, 8)
     labels = torch.tensor([[0, 1], [2, IGNORED]])
-    loss = word_loss(torch.randn(2, 3, 8), embeddings, [[0, 1, 2, 3], [4, 5]], labels)
+    loss = word_loss(torch.randn(2, 3, 8), embeddings, [[[0], [1], [2], [3]], [[4], [5]]], labels)
     assert loss.item() == pytest.approx((math.log(4) + math.log(2)) / 2)
 
 
@@ -28,7 +29,7 @@ def test_the_word_loss_falls_while_features_learn_to_point_at_their_words():
     optimiser = torch.optim.SGD([replay], lr=0.5)
     losses = []
     for _ in range(60):
-        loss = word_loss(replay, embeddings, [[0, 1, 2, 3], [4, 5, 6]], labels)
+        loss = word_loss(replay, embeddings, [[[0], [1], [2], [3]], [[4], [5], [6]]], labels)
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
@@ -39,94 +40,114 @@ def test_the_word_loss_falls_while_features_learn_to_point_at_their_words():
 
 def test_regions_without_known_words_do_not_count():
     torch.manual_seed(0)
-    replay, embeddings, tokens = torch.randn(3, 1, 8), torch.randn(9, 8), [[0, 1], [2, 3, 4]]
+    replay, embeddings, tokens = torch.randn(3, 1, 8), torch.randn(9, 8), [[[0], [1]], [[2], [3], [4]]]
     some = word_loss(replay, embeddings, tokens, torch.tensor([[0, IGNORED], [IGNORED, IGNORED], [1, IGNORED]]))
     assert some == word_loss(replay[[0, 2]], embeddings, tokens[:1], torch.tensor([[0], [1]]))
     assert word_loss(replay, embeddings, tokens, torch.full((3, 2), IGNORED)) == 0
 
 
-def test_every_word_of_the_auxiliary_loss_is_one_token(world_processor):
-    tokens = single_token_words(world_processor.tokenizer, WORDS)
-    assert list(tokens) == list(WORDS)
-    for attribute, words in WORDS.items():
-        assert [world_processor.tokenizer.decode([token]) for token in tokens[attribute]] == [f" {w}" for w in words]
+def test_a_word_of_several_tokens_is_the_mean_of_them():
+    torch.manual_seed(0)
+    replay, embeddings, labels = torch.randn(2, 1, 8), torch.randn(5, 8), torch.tensor([[0], [1]])
+    joined = torch.cat([embeddings, embeddings[[1, 2]].mean(0, keepdim=True)])
+    expected = word_loss(replay, joined, [[[0], [5]]], labels)
+    torch.testing.assert_close(word_loss(replay, embeddings, [[[0], [1, 2]]], labels), expected)
 
 
-def test_a_word_of_several_tokens_is_refused_by_name(world_processor):
-    with pytest.raises(InputError, match=r"the color 'burgundy' is [0-9]+ tokens"):
-        single_token_words(world_processor.tokenizer, {"color": ["red", "burgundy"]})
+def test_words_of_the_auxiliary_loss_are_one_token_each(world_processor):
+    for tokens, words in zip(word_tokens(world_processor.tokenizer, WORDS), WORDS.values(), strict=True):
+        assert [len(word) for word in tokens] == [1] * len(words)
+        assert [world_processor.tokenizer.decode(word) for word in tokens] == [f" {word}" for word in words]
 
 
 @pytest.fixture
-def make_trainer(processor, model, dataset, tmp_path):
-    """Trainers of equal models; `steps` at most, a checkpoint every two steps."""
+def make_trainer(processor, model, world, tmp_path):
+    """Trainers of equal models."""
 
-    def make(steps=4, **changed):
-        settings = {
-            "output_dir": str(tmp_path / "checkpoints"),
-            "max_steps": steps,
-            "per_device_train_batch_size": 3,
-            "learning_rate": 1e-3,
-            "lr_scheduler_type": "cosine",
-            "use_cpu": True,
-            "logging_steps": 1,
-            "save_steps": 2,
-            "remove_unused_columns": False,
-            "report_to": "none",
-            "disable_tqdm": True,
-            "dataloader_pin_memory": False,
-            "seed": 0,
-        }
+    def make(steps=4, *, batch_size=2, accumulate=1, **changed):
+        trained = copy.deepcopy(model).requires_grad_(True)
         return GroundingTrainer(
-            model=copy.deepcopy(model).requires_grad_(True),
-            args=TrainingArguments(**settings),
-            data_collator=PackingCollator(processor, WORDS),
-            train_dataset=dataset,
-            word_tokens=single_token_words(processor.tokenizer, WORDS),
+            model=trained,
+            args=TrainingArguments(
+                output_dir=str(tmp_path),
+                max_steps=steps,
+                per_device_train_batch_size=batch_size,
+                gradient_accumulation_steps=accumulate,
+                learning_rate=1e-3,
+                max_grad_norm=1e9,
+                use_cpu=True,
+                logging_steps=1,
+                save_strategy="no",
+                train_sampling_strategy="sequential",
+                remove_unused_columns=False,
+                report_to="none",
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+            ),
+            data_collator=SampleCollator(processor, vocabulary=WORDS),
+            train_dataset=world,
+            words=word_tokens(processor.tokenizer, WORDS),
             **{"word_weight": 0.3, **changed},
         )
 
     return make
 
 
-def _losses(trainer):
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-
-
-def test_a_training_that_was_stopped_goes_on_with_the_losses_of_one_that_was_not(make_trainer, tmp_path):
-    whole = make_trainer()
-    whole.train()
-    assert len(_losses(whole)) == 4
-    resumed = make_trainer()
-    resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoints" / "checkpoint-2"))
-    assert _losses(resumed)[-2:] == pytest.approx(_losses(whole)[-2:], abs=1e-4)
-    for (name, after), expected in zip(resumed.model.named_parameters(), whole.model.parameters(), strict=True):
-        torch.testing.assert_close(after, expected, msg=name)
+def logged(trainer, name):
+    return [entry[name] for entry in trainer.state.log_history if name in entry]
 
 
 def test_training_lowers_the_loss(make_trainer):
-    trainer = make_trainer(steps=12)
+    trainer = make_trainer(steps=10)
     trainer.train()
-    losses = _losses(trainer)
+    losses = logged(trainer, "loss")
     assert sum(losses[-3:]) < sum(losses[:3])
 
 
-def test_the_loss_is_the_language_loss_plus_the_weighted_word_loss(make_trainer, processor, dataset):
-    batch = PackingCollator(processor, WORDS)([dataset[0], dataset[7]])
+def test_accumulated_batches_count_as_one_batch(make_trainer):
+    """The language loss is a mean over the label tokens of all, the auxiliary loss a mean over batches."""
+    at_once, in_parts = make_trainer(1, batch_size=4, word_weight=0.0), make_trainer(1, accumulate=2, word_weight=0.0)
+    at_once.train()
+    in_parts.train()
+    assert logged(in_parts, "loss") == pytest.approx(logged(at_once, "loss"), rel=1e-5)
+    assert logged(in_parts, "grad_norm") == pytest.approx(logged(at_once, "grad_norm"), rel=1e-4)
+    with_words = make_trainer(1, accumulate=2, word_weight=1.0)
+    with_words.train()
+    extra = logged(with_words, "loss")[0] - logged(in_parts, "loss")[0]
+    assert extra == pytest.approx(logged(with_words, "word_loss")[0], rel=1e-4)
 
-    def loss(weight):
-        trainer = make_trainer(word_weight=weight)
-        with torch.no_grad():
-            total, outputs = trainer.compute_loss(trainer.model, dict(batch), return_outputs=True)
-        words = word_loss(
-            outputs.replay_hidden_states,
-            trainer.model.get_input_embeddings().weight,
-            trainer.word_tokens,
-            batch["attribute_labels"],
-        )
-        return total, outputs.loss, words
 
-    total, language, words = loss(0.5)
-    torch.testing.assert_close(total, language + 0.5 * words)
-    total, language, _ = loss(0.0)
-    torch.testing.assert_close(total, language)
+def test_parts_learn_at_rates_of_their_own(make_trainer):
+    trainer = make_trainer(rates={"vision": 1e-5, "language": 1e-4})
+    rates = {
+        name: group["lr"]
+        for group in trainer.create_optimizer().param_groups
+        for name, parameter in trainer.model.named_parameters()
+        if any(parameter is own for own in group["params"])
+    }
+    assert len(rates) == len(list(trainer.model.parameters()))
+    expected = {"vision": 1e-5, "language": 1e-4, "mask": 1e-3, "connector": 1e-3}
+    assert {part_of(name, has_stem=False) for name in rates} == set(expected)
+    assert all(rate == expected[part_of(name, has_stem=False)] for name, rate in rates.items())
+
+
+def test_the_average_is_what_is_evaluated_and_training_goes_on_from_the_weights(make_trainer, world):
+    trainer = make_trainer(steps=1, eval_dataset=world)
+    own = trainer.evaluate()["eval_loss"]
+    before = [parameter.detach().clone() for parameter in trainer.model.parameters()]
+    trainer.average = AveragedWeights(trainer.model, 0.9)
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            parameter.mul_(0.5)
+    changed = [parameter.detach().clone() for parameter in trainer.model.parameters()]
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(own, rel=1e-5)
+    assert all(torch.equal(now, own) for now, own in zip(trainer.model.parameters(), changed, strict=True))
+    with trainer.average.in_place():
+        assert all(torch.equal(now, own) for now, own in zip(trainer.model.parameters(), before, strict=True))
+
+
+def test_what_is_examined_is_logged_with_the_held_out_loss(make_trainer, world):
+    trainer = make_trainer(steps=1, eval_dataset=world, examine=lambda model, step: {"exact_match": 0.25})
+    assert trainer.evaluate()["eval_exact_match"] == 0.25
+    assert logged(trainer, "eval_exact_match") == [0.25]
+    assert logged(trainer, "eval_loss")

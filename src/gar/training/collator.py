@@ -1,40 +1,48 @@
-"""Batches of packed conversations.
+"""Batches of samples of every kind.
 
-A sample is one picture with its regions (the prefix) and several questions about it. The questions stand one behind
-the other, but none sees another: a block mask lets each see the prefix and itself, and each counts its positions from
-the end of the prefix. So every question is read exactly as if it were asked alone, and the picture is encoded and
-read once for all of them.
+A sample is one picture with its regions and several turns about them, read in one of two ways:
 
-Shapes: B samples, L text length, R regions in all.
+* a dialogue: one conversation, each turn seeing those before it, in the published wording;
+* packed: the picture and its regions are a prefix, and the turns stand one behind the other, but none sees another: a
+  block mask lets each see the prefix and itself, and each counts its positions from the end of the prefix. So every
+  question is read exactly as if it were asked alone, and the picture is encoded and read once for all of them.
+
+The text is the processor's, token for token. Items that cannot be used are left out of the batch and noted.
+
+Shapes: B samples, L text length, T tiles in all, R regions in all.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from gar.errors import InputError
 from gar.processing import GARProcessor, Message
 from gar.processing.processor import IGNORED, normalised_box
-from gar.processing.prompts import one_region, several_regions
+from gar.processing.prompts import caption_turns, one_region, prompts_in, several_regions
 from gar.processing.tiling import mask_tiles, region_bits
-from gar.training.world_data import PackedSample
+from gar.training.samples import Sample, Skipped
 
-__all__ = ["PackingCollator", "block_mask"]
+__all__ = ["SampleCollator", "block_mask", "conversation"]
 
 LENGTH_STEP = 64
 """Texts are padded to a multiple of this, so that few different shapes occur (each costs set-up time and memory)."""
 
 _MARK = "\x00"
-"""Stands for the question while the text is split into what comes before and after it."""
+"""Stands for a question while the text around it is written."""
 
 
 def block_mask(segments: torch.Tensor) -> torch.Tensor:
-    """Who sees whom in a packed conversation.
+    """Who sees whom in packed conversations.
 
     Args:
-        segments: (B, L) segment of each token: 0 the prefix, 1, 2, … the questions, -1 padding.
+        segments: (B, L) segment of each token: 0 the prefix or a dialogue, 1, 2, … the questions, -1 padding.
 
     Returns:
         (B, 1, L, L) bool: token i sees token j ≤ i of its own segment and of the prefix.
@@ -52,78 +60,243 @@ def block_mask(segments: torch.Tensor) -> torch.Tensor:
     return (causal & (same | prefix))[:, None]
 
 
-class PackingCollator:
-    """Makes model inputs of packed samples.
+def conversation(sample: Sample, crop_tokens: Sequence[str]) -> list[Message]:
+    """The turns of a sample as messages, its regions listed in the first.
+
+    Args:
+        sample: A sample.
+        crop_tokens: The crop token's text of each prompt number.
+
+    Raises:
+        InputError: The wording does not fit the number of regions or turns.
+    """
+    questions = [question for question, _ in sample.turns]
+    if sample.wording == "captions":
+        asked = _caption_questions(questions, sample.prompts, crop_tokens)
+    elif sample.wording == "one":
+        if len(sample.prompts) != 1:
+            raise InputError(f"{len(sample.prompts)} regions in the wording for one")
+        asked = [one_region(questions[0], sample.prompts[0], crop_tokens), *questions[1:]]
+    else:
+        asked = [several_regions(questions[0], sample.prompts, crop_tokens), *questions[1:]]
+    return [
+        message
+        for text, (_, answer) in zip(asked, sample.turns, strict=True)
+        for message in (Message("user", text), Message("assistant", answer))
+    ]
+
+
+def _caption_questions(questions: Sequence[str], prompts: Sequence[int], crop_tokens: Sequence[str]) -> list[str]:
+    """Each region's question with its name and crop token, those about regions that are not there as they are."""
+    messages = caption_turns(dict.fromkeys(prompts, ""), crop_tokens, question=_MARK)
+    introduction, _, first = messages[0].text.partition("\n")
+    wordings = iter([first, *(message.text for message in messages[2::2])])
+    asked: list[str] = []
+    for question in questions:
+        named = prompts_in(question.partition(": ")[0])
+        absent = question.startswith("<Prompt") and named and named[0] not in prompts
+        wording = question if absent else next(wordings, None)
+        if wording is None:
+            raise InputError(f"{len(questions)} captions of {len(prompts)} regions")
+        asked.append(wording.replace(_MARK, question))
+    if next(wordings, None) is not None:
+        raise InputError(f"{len(questions)} captions of {len(prompts)} regions")
+    return [f"{introduction}\n{asked[0]}", *asked[1:]]
+
+
+@dataclass
+class _Row:
+    """The text of one sample, token by token."""
+
+    ids: list[int]
+    labels: list[int]
+    positions: list[int]
+    segments: list[int]
+
+
+@dataclass
+class _Picture:
+    """The picture of one sample: its tiles, or what the stem made of them."""
+
+    pixels: torch.Tensor | None
+    features: torch.Tensor | None
+    masks: torch.Tensor
+    grid: tuple[int, int]
+
+
+class SampleCollator:
+    """Makes model inputs of samples.
 
     Args:
         processor: Knows the wording and the tokens.
-        vocabulary: Attribute → words. Each region's true words become `attribute_labels`, for an auxiliary loss.
+        vocabulary: Attribute → words. Each region's true words become `attribute_labels`, for the auxiliary loss.
+        skipped: A file to which a line of JSON is added for each item left out.
     """
 
-    def __init__(self, processor: GARProcessor, vocabulary: Mapping[str, Sequence[str]]):
+    def __init__(
+        self,
+        processor: GARProcessor,
+        *,
+        vocabulary: Mapping[str, Sequence[str]] | None = None,
+        skipped: Path | None = None,
+    ):
         self.processor = processor
-        self.vocabulary = vocabulary
-
-    def __call__(self, samples: Sequence[PackedSample]) -> dict[str, Any]:
-        """Packs and pads a batch: the inputs of `ModelInputs` with 4-D attention mask, positions and labels."""
-        processor, size = self.processor, self.processor.config.vision_config.image_size
-        rows: list[list[int]] = []
-        labels: list[list[int]] = []
-        positions: list[list[int]] = []
-        segments: list[list[int]] = []
-        masks: list[torch.Tensor] = []
-        for sample in samples:
-            prefix, turns = self.split(sample)
-            row, label, position, segment = [*prefix], [IGNORED] * len(prefix), [*range(len(prefix))], [0] * len(prefix)
-            for number, (question, answer) in enumerate(turns, 1):
-                length = len(question) + len(answer)
-                row += question + answer
-                label += [IGNORED] * len(question) + answer
-                position += range(len(prefix), len(prefix) + length)
-                segment += [number] * length
-            rows.append(row)
-            labels.append(label)
-            positions.append(position)
-            segments.append(segment)
-            bits = region_bits(sample.masks, sample.prompts)
-            thumbnail = processor.config.use_thumbnail
-            masks.append(mask_tiles(bits, sample.grid, tile_size=size, thumbnail=thumbnail))
-        return {
-            "input_ids": processor.pad(rows, processor.tokenizer.pad_token_id, "right", multiple=LENGTH_STEP),
-            "attention_mask": block_mask(processor.pad(segments, -1, "right", multiple=LENGTH_STEP)),
-            "position_ids": processor.pad(positions, 0, "right", multiple=LENGTH_STEP),
-            "labels": processor.pad(labels, IGNORED, "right", multiple=LENGTH_STEP),
-            "patch_features": torch.cat([sample.patch_features for sample in samples]).float(),
-            "mask_values": torch.cat(masks),
-            "tiles_per_sample": torch.tensor([len(sample.patch_features) for sample in samples]),
-            "tile_grid": torch.tensor([sample.grid for sample in samples]),
-            "region_boxes": torch.tensor([normalised_box(mask) for s in samples for mask in s.masks]),
-            "region_index": torch.tensor([(b, n) for b, s in enumerate(samples) for n in s.prompts]),
-            "attribute_labels": torch.tensor(
-                [
-                    [
-                        words.index(own[attribute]) if attribute in own else IGNORED
-                        for attribute, words in self.vocabulary.items()
-                    ]
-                    for sample in samples
-                    for own in sample.words
-                ]
-            ),
+        self.skipped = skipped
+        self._words = {
+            attribute: {word: number for number, word in enumerate(words)}
+            for attribute, words in (vocabulary or {}).items()
         }
 
-    def split(self, sample: PackedSample) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
-        """Token ids of the prefix, and of each question with its answer."""
+    def __call__(self, items: Sequence[Sample | Skipped]) -> dict[str, Any]:
+        """Packs and pads a batch: the tensors of `ModelInputs`, with labels.
+
+        Where samples are packed, the attention mask is (B, 1, L, L) and there are `position_ids`; where features are
+        cached, `patch_features` stand in place of `pixel_values`.
+
+        Raises:
+            InputError: None of the items can be used; the message names them.
+        """
+        samples: list[Sample] = []
+        pictures: list[_Picture] = []
+        rows: list[_Row] = []
+        left_out: list[Skipped] = []
+        for item in items:
+            if isinstance(item, Skipped):
+                left_out.append(item)
+                continue
+            try:
+                self._check(item)
+                picture = self._picture(item)
+                row = self._row(item, len(picture.masks))
+            except InputError as error:
+                left_out.append(Skipped(item.name, str(error)))
+            else:
+                samples.append(item)
+                pictures.append(picture)
+                rows.append(row)
+        self._note(left_out)
+        if not samples:
+            reasons = "; ".join(f"{item.name}: {item.reason}" for item in left_out)
+            raise InputError(f"no item of a batch of {len(items)} can be used: {reasons}")
+        regions = {
+            "region_boxes": torch.tensor([normalised_box(mask) for s in samples for mask in s.masks]),
+            "region_index": torch.tensor([(b, n) for b, s in enumerate(samples) for n in s.prompts]),
+        }
+        return {
+            **self._text_inputs(rows),
+            **self._picture_inputs(pictures),
+            **regions,
+            **self._word_labels(samples),
+        }
+
+    def _check(self, sample: Sample) -> None:
+        """Raises an `InputError` if prompt numbers, masks and turns do not fit or a text holds a reserved token."""
+        self.processor.check_prompts(sample.prompts)
+        if len(sample.masks) != len(sample.prompts) or not sample.turns:
+            raise InputError(f"{len(sample.masks)} masks, {len(sample.prompts)} prompts, {len(sample.turns)} turns")
+        for number, mask in zip(sample.prompts, sample.masks, strict=True):
+            if not mask.any():
+                raise InputError(f"the mask of <Prompt{number}> is empty")
+        for text in (text.strip() for turn in sample.turns for text in turn):
+            token = self.processor.reserved_token(text)
+            if token is not None or not text:
+                raise InputError(f"a text holds the reserved token {token!r}" if token else "a text is empty")
+
+    # ---- text ----------------------------------------------------------------------------------------------------
+
+    def _row(self, sample: Sample, tiles: int) -> _Row:
+        row = self._dialogue(sample, tiles) if sample.dialogue else self._packed(sample, tiles)
+        limit = self.processor.config.text_config.max_position_embeddings
+        if max(row.positions) >= limit:
+            raise InputError(f"{max(row.positions) + 1} tokens; the model can hold {limit}")
+        return row
+
+    def _dialogue(self, sample: Sample, tiles: int) -> _Row:
+        messages = conversation(sample, self.processor.crop_tokens)
+        ids = self.processor.token_ids(self.processor.chat_text(messages, add_generation_prompt=False), tiles)
+        return _Row(ids, self.processor.answer_labels(ids), [*range(len(ids))], [0] * len(ids))
+
+    def _packed(self, sample: Sample, tiles: int) -> _Row:
+        prefix, turns = self.split(sample, tiles)
+        start = len(prefix)
+        row = _Row([*prefix], [IGNORED] * start, [*range(start)], [0] * start)
+        for number, (question, answer) in enumerate(turns, 1):
+            length = len(question) + len(answer)
+            row.ids += question + answer
+            row.labels += [IGNORED] * len(question) + answer
+            row.positions += range(start, start + length)
+            row.segments += [number] * length
+        return row
+
+    def split(self, sample: Sample, tiles: int) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
+        """Token ids of the prefix of a packed sample, and of each question with its answer."""
+        if sample.wording == "captions":
+            raise InputError("captions in turns are a dialogue; packed questions stand each alone")
         processor = self.processor
-        if sample.alone:
-            asked = one_region(_MARK, sample.prompts[0], processor.crop_tokens)
-        else:
-            asked = several_regions(_MARK, sample.prompts, processor.crop_tokens)
-        before, after = processor.chat_text([Message("user", asked)]).split(_MARK)
-        tiles = len(sample.patch_features)
+        marked = Sample(sample.name, sample.masks, sample.prompts, ((_MARK, ""),), sample.wording)
+        before, after = processor.chat_text(conversation(marked, processor.crop_tokens)[:1]).split(_MARK)
         return processor.token_ids(before, tiles), [
             (
-                processor.token_ids(question + after, tiles),
-                processor.token_ids(answer + "<|eot_id|>", tiles),
+                processor.token_ids(question.strip() + after, tiles),
+                processor.token_ids(answer.strip() + "<|eot_id|>", tiles),
             )
             for question, answer in sample.turns
         ]
+
+    def _text_inputs(self, rows: Sequence[_Row]) -> dict[str, torch.Tensor]:
+        def pad(parts: Sequence[list[int]], value: int) -> torch.Tensor:
+            return self.processor.pad(parts, value, "right", multiple=LENGTH_STEP)
+
+        inputs = {
+            "input_ids": pad([row.ids for row in rows], self.processor.tokenizer.pad_token_id),
+            "labels": pad([row.labels for row in rows], IGNORED),
+        }
+        if not any(row.segments[-1] for row in rows):  # dialogues alone need no mask of their own
+            return {**inputs, "attention_mask": pad([[1] * len(row.ids) for row in rows], 0)}
+        return {
+            **inputs,
+            "attention_mask": block_mask(pad([row.segments for row in rows], -1)),
+            "position_ids": pad([row.positions for row in rows], 0),
+        }
+
+    # ---- pictures ------------------------------------------------------------------------------------------------
+
+    def _picture(self, sample: Sample) -> _Picture:
+        processor = self.processor
+        if sample.patch_features is not None and sample.grid is not None:
+            size, thumbnail = processor.config.vision_config.image_size, processor.config.use_thumbnail
+            bits = region_bits(sample.masks, sample.prompts)
+            masks = mask_tiles(bits, sample.grid, tile_size=size, thumbnail=thumbnail)
+            return _Picture(None, sample.patch_features.float(), masks, sample.grid)
+        if sample.picture is None:
+            raise InputError("there is neither a picture nor its features")
+        pixels, masks, grid = processor.picture_inputs(sample.picture, sample.masks, sample.prompts)
+        return _Picture(pixels, None, masks, grid)
+
+    def _picture_inputs(self, pictures: Sequence[_Picture]) -> dict[str, torch.Tensor]:
+        cached = [picture.features for picture in pictures if picture.features is not None]
+        pixels = [picture.pixels for picture in pictures if picture.pixels is not None]
+        if cached and pixels:
+            raise InputError(f"{len(pixels)} pictures and cached features of {len(cached)} others in one batch")
+        return {
+            **({"patch_features": torch.cat(cached)} if cached else {"pixel_values": torch.cat(pixels)}),
+            "mask_values": torch.cat([picture.masks for picture in pictures]),
+            "tiles_per_sample": torch.tensor([len(picture.masks) for picture in pictures]),
+            "tile_grid": torch.tensor([picture.grid for picture in pictures]),
+        }
+
+    def _word_labels(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+        if not self._words:
+            return {}
+        own = [words for s in samples for words in (s.words or ({},) * len(s.masks))]
+        known = self._words.items()
+        rows = [[numbers.get(words.get(attribute, ""), IGNORED) for attribute, numbers in known] for words in own]
+        return {"attribute_labels": torch.tensor(rows)}
+
+    # ---- what is left out ----------------------------------------------------------------------------------------
+
+    def _note(self, items: Sequence[Skipped]) -> None:
+        if self.skipped is not None and items:
+            lines = "".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
+            with self.skipped.open("a", encoding="utf-8") as file:  # short lines are added whole, from any process
+                file.write(lines)

@@ -1,4 +1,4 @@
-"""transformers' Trainer with the one loss that is ours.
+"""transformers' Trainer with what is ours: an auxiliary loss, learning rates by part, and questions while evaluating.
 
 The auxiliary loss asks each region's features, before the decoder has read them, to point at the words that are true
 of the region: their product with the embeddings of all words of an attribute (all colors, say) is trained by
@@ -7,71 +7,102 @@ cross-entropy. It grounds a small model in minutes where the language loss alone
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from transformers import PreTrainedTokenizerBase, Trainer
+from transformers.trainer_utils import EvalLoopOutput
 
-from gar.errors import InputError
 from gar.processing.processor import IGNORED
+from gar.training.averaging import AveragedWeights
+from gar.training.parts import parameter_groups
 
-__all__ = ["GroundingTrainer", "single_token_words", "word_loss"]
+__all__ = ["GroundingTrainer", "word_loss", "word_tokens"]
 
 
-def single_token_words(
-    tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Sequence[str]]
-) -> dict[str, list[int]]:
-    """The token of each word (with the blank before it) of each attribute.
-
-    Raises:
-        InputError: A word is not one token of this tokenizer.
-    """
-    tokens: dict[str, list[int]] = {}
-    for attribute, words in vocabulary.items():
-        for word in words:
-            ids = tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
-            if len(ids) != 1:
-                raise InputError(f"the {attribute} {word!r} is {len(ids)} tokens; it must be one")
-            tokens.setdefault(attribute, []).append(ids[0])
-    return tokens
+def word_tokens(tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Sequence[str]]) -> list[list[list[int]]]:
+    """The tokens of each word (with the blank before it) of each attribute."""
+    return [
+        [tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
+        for words in vocabulary.values()
+    ]
 
 
 def word_loss(
-    replay: torch.Tensor, embeddings: torch.Tensor, tokens: Sequence[Sequence[int]], labels: torch.Tensor
+    replay: torch.Tensor, embeddings: torch.Tensor, words: Sequence[Sequence[Sequence[int]]], labels: torch.Tensor
 ) -> torch.Tensor:
     """How badly the regions' features point at their words: mean cross-entropy over attributes.
 
     Args:
         replay: (R, n, D) replayed features; the last token speaks for the region.
-        embeddings: (V, D) word embeddings.
-        tokens: Word tokens of each attribute.
+        embeddings: (V, D) word embeddings; a word of several tokens is their mean.
+        words: Of each attribute the tokens of each word.
         labels: (R, attributes) which word is true, -100 where none is known; 0 is the loss if none is at all.
     """
     spoken = F.layer_norm(replay[:, -1].float(), replay.shape[-1:])
     losses = [
-        F.cross_entropy(spoken @ embeddings[list(words)].float().T, labels[:, column], ignore_index=IGNORED)
-        for column, words in enumerate(tokens)
+        F.cross_entropy(spoken @ _mean_embeddings(embeddings, tokens).T, labels[:, column], ignore_index=IGNORED)
+        for column, tokens in enumerate(words)
         if bool((labels[:, column] != IGNORED).any())
     ]
     return torch.stack(losses).mean() if losses else spoken.sum() * 0.0
+
+
+def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
+    """(words, D) in float32."""
+    flat = torch.tensor([token for word in words for token in word], device=embeddings.device)
+    starts = torch.tensor([0, *map(len, words[:-1])], device=embeddings.device).cumsum(0)
+    return F.embedding_bag(flat, embeddings, starts, mode="mean").float()
 
 
 class GroundingTrainer(Trainer):
     """Trainer that adds `word_loss` where a batch has `attribute_labels`.
 
     Args:
-        word_tokens: Word tokens of each attribute, in the collator's order.
-        word_weight: Weight of the auxiliary loss.
+        words: Tokens of each word of each attribute, in the collator's order.
+        word_weight: Weight of the auxiliary loss; 0 leaves it out.
+        rates: Learning rates of single parts, see `gar.training.parts`.
+        average: The moving average of the weights, which is then what is evaluated.
+        examine: Called with the model at each evaluation; its measures are logged with the held-out loss.
         args: As `Trainer`.
         kwargs: As `Trainer`.
     """
 
-    def __init__(self, *args: Any, word_tokens: Mapping[str, Sequence[int]], word_weight: float, **kwargs: Any):
+    def __init__(
+        self,
+        *args: Any,
+        words: Sequence[Sequence[Sequence[int]]] = (),
+        word_weight: float = 0.0,
+        rates: Mapping[str, float] | None = None,
+        average: AveragedWeights | None = None,
+        examine: Callable[[Any, int], dict[str, float]] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
-        self.word_tokens = list(word_tokens.values())
+        self.words = words
         self.word_weight = word_weight
+        self.rates = dict(rates or {})
+        self.average = average
+        self.examine = examine
+        self._word_losses: list[torch.Tensor] = []
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The optimiser that the arguments name, with a learning rate a part."""
+        if self.optimizer is None:
+            owner = self.model if model is None else model
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, owner)
+            groups = parameter_groups(
+                owner,
+                self.get_decay_parameter_names(owner),
+                weight_decay=self.args.weight_decay,
+                rates=self.rates,
+                rate=self.args.learning_rate,
+            )
+            self.optimizer = kind(groups, **options)
+        return self.optimizer
 
     def compute_loss(
         self,
@@ -80,12 +111,32 @@ class GroundingTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Language loss plus the weighted auxiliary loss."""
+        """The language loss and, in training, the weighted auxiliary loss.
+
+        The language loss is a sum over label tokens, divided by those of all accumulated batches; the auxiliary loss is
+        a mean, so it is divided by the number of these batches.
+        """
         labels = inputs.pop("attribute_labels", None)
-        outputs = model(**inputs, num_items_in_batch=num_items_in_batch)
-        loss = outputs.loss
-        if labels is not None and self.word_weight:
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if labels is not None and self.word_weight and model.training:
             embeddings = self.accelerator.unwrap_model(model).get_input_embeddings().weight
-            words = word_loss(outputs.replay_hidden_states, embeddings, self.word_tokens, labels)
-            loss = loss + self.word_weight * words
+            words = word_loss(outputs.replay_hidden_states, embeddings, self.words, labels)
+            loss = loss + self.word_weight * words / self.current_gradient_accumulation_steps
+            self._word_losses.append(words.detach())
         return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Logs, the mean auxiliary loss since the last line with the rest."""
+        if self._word_losses and "loss" in logs:
+            logs["word_loss"] = torch.stack(self._word_losses).mean().item()
+            self._word_losses.clear()
+        super().log(logs, start_time)
+
+    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> EvalLoopOutput:
+        """The held-out loss and what `examine` measures, of the averaged weights where there is an average."""
+        with nullcontext() if self.average is None else self.average.in_place():
+            output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+            if self.examine is not None:
+                measured = self.examine(self.accelerator.unwrap_model(self.model), self.state.global_step)
+                output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in measured.items()})
+        return output

@@ -1,0 +1,92 @@
+"""The order in which a training goes through its data, from the first sample to the last.
+
+The whole training is one list: epoch after epoch, each a new shuffle of the data. What stands at a position follows
+from the seed alone, so a run that was stopped goes on at its position, whatever the number of worker processes; and
+the trainer has nothing to shuffle and only one "epoch" to count.
+
+With `group`, every stretch of 50 steps is sorted by length and cut into steps, which are shuffled: so the samples of a
+step are of similar length, in all processes and accumulated batches, and no sample comes more than 50 steps early
+or late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from gar.training.samples import Sample, Skipped
+from gar.training.sources.source import Source
+
+__all__ = ["Course"]
+
+_STRETCH = 50
+"""Steps that are sorted by length together, as many as in transformers' own length grouping."""
+
+
+@lru_cache(maxsize=8)
+def _shuffled(size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, epoch]).permutation(size)
+
+
+class Course(Dataset[Sample | Skipped]):
+    """All samples of a training in their order.
+
+    Args:
+        source: What is learnt from.
+        steps: Optimiser steps.
+        batch: Samples of a step, those of all processes and accumulated batches together.
+        seed: Where the order comes from.
+        lengths: A rough length of each item of the source; samples of similar length then share a step.
+
+    Example:
+        >>> course = Course(source, steps=100, batch=8, seed=0)  # doctest: +SKIP
+        >>> len(course), course.epochs  # doctest: +SKIP
+        (800, 1.6)
+    """
+
+    def __init__(self, source: Source, *, steps: int, batch: int, seed: int, lengths: Sequence[int] | None = None):
+        self.source = source
+        self.batch = batch
+        self.seed = seed
+        self.lengths = None if lengths is None else np.asarray(lengths)
+        self._length = steps * batch
+        self._stretch: tuple[int, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, position: int) -> Sample | Skipped:
+        epoch, index = self.place(position)
+        return self.source.draw(index, epoch)
+
+    @property
+    def epochs(self) -> float:
+        """How often the data is gone through."""
+        return self._length / len(self.source)
+
+    def place(self, position: int) -> tuple[int, int]:
+        """The epoch and the index in the source of what stands at a position."""
+        if not 0 <= position < self._length:
+            raise IndexError(f"position {position}; there are {self._length}")
+        if self.lengths is not None:
+            stretch, own = divmod(position, _STRETCH * self.batch)
+            if self._stretch is None or self._stretch[0] != stretch:
+                self._stretch = stretch, self._grouped(stretch, self.lengths)
+            position = int(self._stretch[1][own])
+        epoch, own = divmod(position, len(self.source))
+        return epoch, int(_shuffled(len(self.source), self.seed, epoch)[own])
+
+    def _grouped(self, stretch: int, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The positions of a stretch, put so that those of a step are of similar length."""
+        size, count = _STRETCH * self.batch, len(self.source)
+        positions = np.arange(stretch * size, min((stretch + 1) * size, self._length))
+        epochs, own = np.divmod(positions, count)
+        items = np.concatenate([_shuffled(count, self.seed, int(e))[own[epochs == e]] for e in np.unique(epochs)])
+        rng = np.random.default_rng([self.seed, stretch, 1])
+        ties = rng.permutation(len(items))
+        steps = positions[np.lexsort((ties, lengths[items]))].reshape(-1, self.batch)
+        return rng.permutation(steps).ravel()

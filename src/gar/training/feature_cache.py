@@ -1,0 +1,259 @@
+"""What a frozen stem makes of the pictures, kept on disk.
+
+The stem is the costly part of looking at a picture and never changes while training, so it runs once a picture. Any
+source can be kept. A cache is a folder of shards, each two files written whole: `NAME.jsonl`, one record an item (its
+samples in several epochs, masks as RLE), and `NAME.safetensors`, the features of its pictures in float16. Making it can
+be stopped anywhere: shards that are there are not made again. The folder's name tells the data, the stem and the way
+of cutting tiles apart, so that a cache is never taken for another.
+
+Shapes: T tiles of a picture, N patches of a tile, C channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from gar import __version__
+from gar.errors import InputError
+from gar.model.stem import EfficientNetLiteStem
+from gar.processing import GARProcessor
+from gar.regions import Region
+from gar.training.recipe import DataSource, Start
+from gar.training.samples import Sample, Skipped
+from gar.training.sources.source import Source
+from gar.training.sources.specs import open_mixture
+from gar.training.start import load_start
+
+__all__ = ["CachedSource", "FeatureCache"]
+
+SHARD = 200
+"""Items of a shard."""
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """The making of a cache."""
+
+    folder: Path
+    """The folder of caches; each has a folder in it."""
+    model: Start
+    """The model whose stem is used."""
+    data: tuple[DataSource, ...]
+    """The data's settings."""
+    seed: int
+    """Of what is drawn within the data."""
+    variants: int
+    """Samples of each item, from as many epochs."""
+
+    def make(self, *, workers: int) -> CachedSource:
+        """Makes what is missing and opens the cache.
+
+        Args:
+            workers: Processes; 0 makes it in this one.
+
+        Raises:
+            InputError: The model has no pretrained stem, or a source can't be opened.
+        """
+        processor, stem = self.load_stem()
+        source = self.open_source(processor)
+        folder = self.folder / self._name(processor, stem)
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = [number for number in range(-(-len(source) // SHARD)) if not _complete(folder, number)]
+        write = partial(_make_shard, self, folder)
+        if numbers:
+            console = Console(stderr=True)
+            console.print(f"features of {len(source)} pictures: {folder}", style="dim")
+            if workers:
+                with ProcessPoolExecutor(min(workers, len(numbers)), mp_context=get_context("spawn")) as pool:
+                    _watch(pool.map(write, numbers), len(numbers), console)
+            else:
+                _watch(map(write, numbers), len(numbers), console)
+        cached = CachedSource(folder, len(source), self.variants)
+        cached.skipped = source.skipped
+        return cached
+
+    def open_source(self, processor: GARProcessor) -> Source:
+        """The data itself."""
+        return open_mixture(self.data, seed=self.seed, max_regions=processor.config.max_regions)
+
+    def load_stem(self) -> tuple[GARProcessor, EfficientNetLiteStem]:
+        """The model's processor and stem."""
+        loaded: Any
+        loaded, processor = load_start(self.model, dtype=torch.float32)
+        stem = loaded.model.vision_tower.patch_embed
+        if not isinstance(stem, EfficientNetLiteStem):
+            raise InputError(f"cache: the model {self.model.start!r} has no pretrained stem")
+        return processor, stem.requires_grad_(False)
+
+    def _name(self, processor: GARProcessor, stem: EfficientNetLiteStem) -> str:
+        facts = {
+            "data": [spec.model_dump(mode="json") for spec in self.data],
+            "seed": self.seed,
+            "variants": self.variants,
+            "tile": processor.config.vision_config.image_size,
+            "tiles": processor.max_num_tiles,
+            "thumbnail": processor.config.use_thumbnail,
+            "version": __version__,
+        }
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for name, tensor in stem.state_dict().items():
+            if not name.startswith("proj."):
+                digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+
+def _watch(made: Iterable[None], total: int, console: Console) -> None:
+    for _ in track(made, "features", total=total, console=console):
+        pass
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}"
+
+
+def _complete(folder: Path, number: int) -> bool:
+    path = _path(folder, number)
+    return path.with_suffix(".jsonl").exists() and path.with_suffix(".safetensors").exists()
+
+
+def _make_shard(cache: FeatureCache, folder: Path, number: int) -> None:
+    """Makes one shard, in a process of its own."""
+    torch.set_num_threads(1)
+    processor, stem = cache.load_stem()
+    source = cache.open_source(processor)
+    indices = range(number * SHARD, min((number + 1) * SHARD, len(source)))
+    write_shard(_path(folder, number), source, indices, processor=processor, stem=stem, variants=cache.variants)
+
+
+@torch.no_grad()
+def write_shard(
+    path: Path,
+    source: Source,
+    indices: Sequence[int],
+    *,
+    processor: GARProcessor,
+    stem: EfficientNetLiteStem,
+    variants: int,
+) -> None:
+    """Writes the samples and features of some items.
+
+    Args:
+        path: Without suffix.
+        source: The data.
+        indices: Which items.
+        processor: Cuts pictures into tiles.
+        stem: Makes features of tiles.
+        variants: Samples of each item.
+    """
+    records: list[str] = []
+    features: list[torch.Tensor] = []
+    tiles = 0
+    for index in indices:
+        samples: list[dict[str, Any]] = []
+        last: tuple[Any, dict[str, Any]] | None = None
+        for epoch in range(variants):
+            item = source.draw(index, epoch)
+            if isinstance(item, Skipped):
+                samples.append({"name": item.name, "reason": item.reason})
+                continue
+            if last is None or not np.array_equal(last[0], item.picture):  # the same picture is looked at once
+                pixels, _, grid = processor.picture_inputs(item.picture, item.masks, item.prompts)
+                features.append(stem(pixels).half())
+                last = item.picture, {"tiles": [tiles, tiles + len(pixels)], "grid": grid}
+                tiles += len(pixels)
+            samples.append({**_to_record(item), **last[1]})
+        records.append(json.dumps(samples, ensure_ascii=False))
+    partial_path = path.with_suffix(".partial")
+    save_file({"features": torch.cat(features) if features else torch.zeros(0)}, partial_path)
+    partial_path.replace(path.with_suffix(".safetensors"))
+    partial_path.write_text("\n".join(records) + "\n", encoding="utf-8")
+    partial_path.replace(path.with_suffix(".jsonl"))
+
+
+def _to_record(sample: Sample) -> dict[str, Any]:
+    return {
+        "name": sample.name,
+        "masks": [Region.mask(mask).to_rle(mask.shape) for mask in sample.masks],
+        "prompts": sample.prompts,
+        "turns": sample.turns,
+        "wording": sample.wording,
+        "dialogue": sample.dialogue,
+        "words": sample.words,
+    }
+
+
+class CachedSource(Source):
+    """The samples of a cache; epoch e gives variant e mod variants.
+
+    Args:
+        folder: The cache's own folder.
+        length: Items in it.
+        variants: Samples of each.
+    """
+
+    def __init__(self, folder: Path, length: int, variants: int):
+        super().__init__()
+        self._folder = folder
+        self._length = length
+        self._variants = variants
+
+    def __len__(self) -> int:
+        return self._length
+
+    def draw(self, index: int, epoch: int) -> Sample | Skipped:
+        """An item as it is in a given epoch, with features in place of its picture."""
+        number, place = divmod(index, SHARD)
+        path = _path(self._folder, number)
+        record = json.loads(_line(path.with_suffix(".jsonl"), place))[epoch % self._variants]
+        if "reason" in record:
+            return Skipped(record["name"], record["reason"])
+        start, stop = record["tiles"]
+        masks = record["masks"]
+        return Sample(
+            name=record["name"],
+            masks=tuple(Region.rle(mask).to_mask(tuple(mask["size"])) for mask in masks),
+            prompts=tuple(record["prompts"]),
+            turns=tuple((question, answer) for question, answer in record["turns"]),
+            wording=record["wording"],
+            dialogue=record["dialogue"],
+            patch_features=_features(path.with_suffix(".safetensors")).get_slice("features")[start:stop],
+            grid=tuple(record["grid"]),
+            words=tuple(record["words"]),
+        )
+
+
+@lru_cache(maxsize=512)
+def _features(path: Path) -> Any:
+    return safe_open(path, "pt")
+
+
+@lru_cache(maxsize=512)
+def _line_starts(path: Path) -> list[int]:
+    starts, position = [0], 0
+    with path.open("rb") as file:
+        for line in file:
+            position += len(line)
+            starts.append(position)
+    return starts
+
+
+def _line(path: Path, number: int) -> bytes:
+    starts = _line_starts(path)
+    with path.open("rb") as file:
+        file.seek(starts[number])
+        return file.read(starts[number + 1] - starts[number])

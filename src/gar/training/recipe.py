@@ -1,0 +1,412 @@
+"""A recipe: all that a training is, as typed settings.
+
+    recipe = read_recipe("gar-1b-lora", ["train.batch_size=8", "out=runs/mine"])
+
+Choices:
+
+* One YAML file a recipe; a few are part of the package (`RECIPES`). Whatever a file leaves out has the default below.
+* Any setting can be changed from the command line by its dotted name; the value is read as YAML.
+* The docstring under a setting is its only description: `gar train --help` and the documentation show it.
+* Light to import (no torch), so that mistakes are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+
+from gar.errors import InputError, MissingExtraError
+from gar.training.sources.specs import SourceSpec
+
+try:
+    from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+except ImportError as error:
+    raise MissingExtraError("pydantic", "train") from error
+
+if TYPE_CHECKING:
+    from gar.training.sources.source import Source
+
+__all__ = [
+    "LEARNT_PARTS",
+    "RECIPES",
+    "Cache",
+    "Evaluation",
+    "LoRA",
+    "Recipe",
+    "Scratch",
+    "Setting",
+    "Start",
+    "Training",
+    "WorldData",
+    "read_recipe",
+    "settings",
+    "to_yaml",
+]
+
+LEARNT_PARTS = ("stem", "vision", "mask", "connector", "language")
+"""The parts of a model that can be frozen or given a learning rate of their own; see `gar.training.parts`."""
+
+RECIPES = tuple(
+    sorted(file.name[:-5] for file in (files("gar.training") / "recipes").iterdir() if ".yaml" in file.name)
+)
+"""The recipes that are part of the package."""
+
+Part = Literal["stem", "vision", "mask", "connector", "language"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Scratch(_Settings):
+    """A model from nothing."""
+
+    config: dict[str, Any]
+    """Settings of `GARConfig`, its `vision_config` and `text_config` in it; the tokens come from the tokenizer."""
+    vocab_size: int = Field(1024, ge=300)
+    """Most tokens of the tokenizer, which is learnt from the texts of the data."""
+    texts: int = Field(1500, ge=1)
+    """Samples whose texts the tokenizer is learnt from."""
+    pictures: int = Field(200, ge=2)
+    """Samples whose pictures set the mean and deviation of a pretrained stem's features."""
+    max_num_tiles: int = Field(1, ge=1)
+    """Most tiles of one picture."""
+    prompt_mentions: bool = False
+    """Whether each mention of a prompt carries its region (`prompt_token_ids`)."""
+
+
+class Start(_Settings):
+    """The model that training begins with: either a finished one, or one from nothing."""
+
+    start: str | None = None
+    """A folder or hub id, in our layout, that of published GAR models, or that of PerceptionLM; or nano, the embedded
+    model."""
+    scratch: Scratch | None = None
+    """A model from nothing."""
+    replay_spatial_scale: float | None = Field(None, gt=0, le=1)
+    """1.0 replays features where the region is, 0.0357 (1/28) as published; by default as the start has it, and 1.0
+    for a PerceptionLM."""
+    max_num_tiles: int | None = Field(None, ge=1)
+    """Most tiles of one picture; by default as the start has it."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Start:
+        if (self.start is None) == (self.scratch is None):
+            raise ValueError("give either start or scratch")
+        return self
+
+
+class WorldData(_Settings):
+    """Scenes of GraspWorld."""
+
+    kind: Literal["world"]
+    """A procedural world with exact masks and truthful texts."""
+    scenes: int = Field(ge=1)
+    """Scenes, one a seed."""
+    first_seed: int = Field(0, ge=0)
+    """The seed of the first scene."""
+    split: Literal["train", "held-out"] = "train"
+    """Which split of the world."""
+    turns: int = Field(12, ge=1)
+    """Most questions about one sample."""
+    weight: int = Field(1, ge=1)
+    """How often the source is gone through in one epoch."""
+
+    def open(self, seed: int, max_regions: int) -> Source:
+        """Opens the source; all that it draws comes from the seeds of its scenes.
+
+        Raises:
+            InputError: The model can name fewer regions than the world prompts.
+        """
+        from gar.training.world import MAX_PROMPTS, WorldSource
+
+        if max_regions < MAX_PROMPTS:
+            raise InputError(f"the model can name {max_regions} regions; GraspWorld prompts up to {MAX_PROMPTS}")
+        return WorldSource(self.scenes, first_seed=self.first_seed, split=self.split, turns=self.turns)
+
+
+DataSource = Annotated[WorldData | SourceSpec, Field(discriminator="kind")]
+"""Any source, told apart by `kind`."""
+
+
+class Cache(_Settings):
+    """What the frozen stem makes of the pictures, kept on disk and made before training."""
+
+    variants: int = Field(6, ge=1)
+    """Samples (regions and questions) of each picture that are kept; epochs take them in turn."""
+    folder: Path | None = None
+    """Where; by default `features` in the run's folder. Runs with the same data and stem may share it."""
+    workers: int = Field(2, ge=0)
+    """Processes that make it; 0 makes it in this process."""
+
+
+class Training(_Settings):
+    """How is learnt."""
+
+    steps: int | None = Field(None, ge=1)
+    """Optimiser steps."""
+    epochs: float | None = Field(None, gt=0)
+    """Passes over the data, in place of `steps`."""
+    batch_size: int = Field(8, ge=1)
+    """Samples read at once by each process."""
+    accumulate: int = Field(1, ge=1)
+    """Batches whose gradients make one step."""
+    group_by_length: bool = False
+    """Whether samples of similar length share a batch, so that little is padded."""
+    workers: int = Field(2, ge=0)
+    """Processes that read data, for each training process."""
+    learning_rate: float = Field(1e-5, gt=0)
+    """The peak of the schedule."""
+    part_learning_rates: dict[Part, Annotated[float, Field(gt=0)]] = {}
+    """Learning rates of single parts: stem, vision, mask, connector, language."""
+    freeze: tuple[Part, ...] = ()
+    """Parts that are not trained; with LoRA, parts that get no adapters."""
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    """How the learning rate goes after the warm-up."""
+    warmup: float = Field(0.03, ge=0)
+    """Steps over which the learning rate rises; below 1, a share of all steps."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's weight decay, on matrices only."""
+    max_grad_norm: float = Field(1.0, ge=0)
+    """Gradients are scaled down to this norm; 0 leaves them as they are."""
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    """Arithmetic of forward and backward pass; trained weights are kept in float32."""
+    gradient_checkpointing: bool = False
+    """Whether activations are computed again in the backward pass, to save memory."""
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
+    word_loss: float = Field(0.0, ge=0)
+    """Weight of the auxiliary loss that makes a region's features point at its words."""
+
+
+class LoRA(_Settings):
+    """Small trained matrices beside frozen ones (PEFT)."""
+
+    r: int = Field(16, ge=1)
+    """Rank."""
+    alpha: float = Field(32, gt=0)
+    """Scale: the adapters' output counts alpha / r."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the adapters' inputs that is dropped."""
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Names of the modules that get adapters."""
+    quantize: Literal["4bit", "8bit"] | None = None
+    """Keeps the frozen weights in fewer bits (QLoRA; needs bitsandbytes)."""
+    merge: bool = True
+    """Whether the adapters are added to the weights at the end, so that the result is a plain model."""
+
+
+class Evaluation(_Settings):
+    """What is measured while training, on data that is not trained on."""
+
+    data: tuple[DataSource, ...] = Field(min_length=1)
+    """Sources of held-out data."""
+    every: int = Field(500, ge=1)
+    """Steps between evaluations; one more comes at the end."""
+    answers: int = Field(200, ge=0)
+    """Questions with answers of at most three words that are asked; the measure is the share that is exactly right."""
+    page: int = Field(12, ge=0)
+    """Samples on the page of pictures, questions and answers that each evaluation writes."""
+
+
+class Recipe(_Settings):
+    """A training."""
+
+    model: Start
+    """The model that training begins with."""
+    data: tuple[DataSource, ...] = Field(min_length=1)
+    """Sources of what is learnt from."""
+    train: Training
+    """How is learnt."""
+    cache: Cache | None = None
+    """Whether and how the features of the frozen stem are kept on disk."""
+    lora: LoRA | None = None
+    """Whether and how adapters are trained in place of the weights."""
+    evaluation: Evaluation | None = None
+    """What is measured while training."""
+    out: Path = Path("runs/gar")
+    """The run's folder: checkpoints, logs, pages, and at the end `result`."""
+    seed: int = Field(0, ge=0)
+    """Where fresh weights and the order of the data come from."""
+    save_every: int = Field(500, ge=1)
+    """Steps between checkpoints; the last two are kept."""
+    log_every: int = Field(1, ge=1)
+    """Steps between lines of `log.jsonl`; a line's loss is the mean over them."""
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
+    """Where the log goes besides."""
+    result_dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    """Number format of the result."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if (self.train.steps is None) == (self.train.epochs is None):
+            raise ValueError("train: give either steps or epochs")
+        if self.cache is not None and "stem" not in self.train.freeze:
+            raise ValueError("cache: what the stem makes of pictures can be kept only if train.freeze has 'stem'")
+        if self.lora is not None and self.model.scratch is not None:
+            raise ValueError("lora: adapters need a finished model (model.start)")
+        if self.lora is not None and self.train.part_learning_rates:
+            raise ValueError("train.part_learning_rates: adapters have one learning rate, train.learning_rate")
+        return self
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe and changes settings in it.
+
+    Args:
+        recipe: A YAML file, or the name of a recipe of the package.
+        changes: Settings as `key=value`: a dotted key, numbers for places in lists, and a value in YAML.
+
+    Raises:
+        InputError: There is no such file, it is not YAML, or a setting is unknown, missing or out of range; the
+            message names each.
+
+    Example:
+        >>> read_recipe("gar-1b-lora", ["train.batch_size=2"]).train.batch_size
+        2
+    """
+    name = str(recipe)
+    file = files("gar.training") / "recipes" / f"{name}.yaml" if name in RECIPES else Path(recipe)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"no recipe {name!r} ({reason}); give a YAML file or one of {', '.join(RECIPES)}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"the recipe {name!r} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"the recipe {name!r} holds {type(content).__name__}; it must hold settings")
+    for change in changes:
+        _change(content, change)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"recipe {name!r}: {_in_one_line(error)}") from error
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """A recipe with all its settings, as YAML that `read_recipe` reads."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _change(content: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise InputError(f"{change!r} is no setting; write key=value, for example train.batch_size=8")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{change!r}: the value is not YAML") from error
+    *path, last = key.split(".")
+    place: Any = content
+    for step in path:
+        if isinstance(place, dict) and place.get(step) is None:
+            place[step] = {}
+        place = _entry(place, step, change)
+    if isinstance(place, list):
+        _entry(place, last, change)
+        place[int(last)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise InputError(f"{change!r}: {'.'.join(path)} is {place!r}, which has no settings in it")
+
+
+def _entry(place: Any, step: str, change: str) -> Any:
+    if isinstance(place, dict):
+        return place[step]
+    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
+        return place[int(step)]
+    held = f"{len(place)} entries, numbered from 0" if isinstance(place, list) else repr(place)
+    raise InputError(f"{change!r}: there is no {step!r}; there is {held}")
+
+
+def _in_one_line(error: ValidationError) -> str:
+    """The first three mistakes, each with its place, what was given and what is allowed."""
+    told: list[str] = []
+    # a list with a mistake in it also counts as too short, which helps nobody
+    mistakes = [mistake for mistake in error.errors() if mistake["type"] != "too_short" or not mistake["input"]]
+    for mistake in mistakes[:3]:
+        place = ".".join(str(part) for part in mistake["loc"]) or "the recipe"
+        if mistake["type"] == "extra_forbidden":
+            names = [setting.name.rpartition(".")[2] for setting in settings()]
+            near = get_close_matches(str(mistake["loc"][-1]), names, n=1)
+            told.append(f"{place} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+        elif mistake["type"] == "missing":
+            told.append(f"{place} is missing")
+        else:
+            given = "" if isinstance(mistake["input"], dict) else f" (given: {mistake['input']!r})"
+            told.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}{given}")
+    more = len(mistakes) - 3
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+# ---- telling -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, as it is told to a person."""
+
+    name: str
+    """Its dotted name."""
+    default: str
+    """Its default as YAML; empty where it must be given."""
+    meaning: str
+    """What it says."""
+
+
+def settings() -> Iterator[Setting]:
+    """All settings of a recipe, in order; those of sources once, under `data.N`."""
+    return _settings_of(Recipe, "")
+
+
+def _settings_of(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
+    for name, field in model.model_fields.items():
+        inner = _models_in(field.annotation)
+        meaning = " ".join((field.description or "").split())
+        if not inner:
+            yield Setting(f"{prefix}{name}", "" if field.is_required() else _plain(field.default), meaning)
+        elif name != "data":
+            for part in inner:
+                yield from _settings_of(part, f"{prefix}{name}.")
+        elif prefix:
+            yield Setting(f"{prefix}{name}", "", f"{meaning} As `data`.")
+        else:
+            for part in inner:
+                yield from _settings_of_source(part)
+
+
+def _settings_of_source(model: type[BaseModel]) -> Iterator[Setting]:
+    kind = get_args(model.model_fields["kind"].annotation)[0]
+    yield Setting("data.N.kind", kind, " ".join((model.model_fields["kind"].description or "").split()))
+    for setting in sorted(_settings_of(model, "data.N."), key=lambda setting: setting.name == "data.N.weight"):
+        if setting.name != "data.N.kind":
+            yield replace(setting, meaning=f"{kind}: {setting.meaning}")
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, tuple, Annotated):
+        return [model for part in get_args(annotation) for model in _models_in(part)]
+    return []
+
+
+def _plain(value: Any) -> str:
+    if value is None or value is NoneType:
+        return "–"
+    if isinstance(value, Mapping | tuple):
+        return ", ".join(map(str, value)) or "–"
+    return str(value).lower() if isinstance(value, bool) else str(value)

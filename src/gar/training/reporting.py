@@ -1,0 +1,222 @@
+"""What a run tells while it trains, and how it is stopped.
+
+log.jsonl        one line of JSON a logged step or evaluation; after a resume, as if there had been no stop
+curves.png       losses and learning rate over the steps
+checkpoints/     a checkpoint is whole once it has the file `complete`
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from accelerate import PartialState
+from rich.console import Console
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from gar.training.averaging import AveragedWeights
+
+__all__ = ["Reporter", "StopSignal", "draw_curves", "last_complete", "stop_signals"]
+
+AVERAGE = "average.safetensors"
+"""The moving average of the weights, in a checkpoint."""
+
+_COMPLETE = "complete"
+_SECONDS = 10.0
+"""Between lines that tell a person how far it is, at least."""
+
+
+class StopSignal:
+    """Whether a signal has asked to stop."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Takes the signal; a second SIGINT interrupts at once, as usual."""
+        if self.number is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.number = number
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignal]:
+    """Has SIGTERM and SIGINT (Ctrl-C) noted in place of ending the process."""
+    stop = StopSignal()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def last_complete(checkpoints: Path) -> Path | None:
+    """The newest whole checkpoint of a folder; halves that a kill has left are removed."""
+    found = {int(path.name.rpartition("-")[2]): path for path in checkpoints.glob("checkpoint-*")}
+    whole = {step: path for step, path in found.items() if (path / _COMPLETE).exists()}
+    if PartialState().is_main_process:
+        for step in found.keys() - whole.keys():
+            shutil.rmtree(found[step])
+    return whole[max(whole)] if whole else None
+
+
+class Reporter(TrainerCallback):
+    """Writes the log, tells a person how far it is, keeps the average, and stops when a signal asks for it.
+
+    Args:
+        folder: The run's folder.
+        epochs: How often the data is gone through in all.
+        average: The moving average of the weights, if there is one.
+    """
+
+    def __init__(self, folder: Path, *, epochs: float, average: AveragedWeights | None):
+        self.log = folder / "log.jsonl"
+        self.curves = folder / "curves.png"
+        self.stop = StopSignal()
+        self.epochs = epochs
+        self.average = average
+        self.console = Console(stderr=True, highlight=False)
+        self._told = 0.0
+        self._began = (0.0, 0)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Cuts the log back to what the checkpoint knows."""
+        self._began = time.monotonic(), state.global_step
+        if state.is_world_process_zero:
+            _write_lines(self.log, state.log_history)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Averages the weights; stops, with a checkpoint, if any process was asked to."""
+        state.epoch = self.epochs * state.global_step / state.max_steps  # the trainer takes all for one epoch
+        if self.average is not None:
+            self.average.update(state.global_step)
+        if _any_process(self.stop.number is not None):
+            control.should_save = control.should_training_stop = True
+            control.should_evaluate = False
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Adds a line to the log."""
+        if not state.is_world_process_zero or not state.log_history:
+            return
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(state.log_history[-1]) + "\n")
+        now = time.monotonic()
+        if "loss" in (logs or {}) and now - self._told > _SECONDS:
+            self._told = now
+            self.console.print(self._progress(state, logs or {}, now), style="dim")
+        elif "eval_loss" in (logs or {}):
+            measures = {name.removeprefix("eval_"): value for name, value in (logs or {}).items()}
+            shown = {"loss", "exact_match", "answers"} & measures.keys()
+            told = " · ".join(f"{name.replace('_', ' ')} {measures[name]:.4g}" for name in sorted(shown, reverse=True))
+            self.console.print(f"held out, step {state.global_step}: {told}")
+
+    def _progress(self, state: TrainerState, logs: dict[str, float], now: float) -> str:
+        began, first = self._began
+        done = state.global_step - first
+        rate = done / max(now - began, 1e-9)
+        left = (state.max_steps - state.global_step) / max(rate, 1e-9)
+        clock = time.strftime("%H:%M:%S", time.gmtime(left)) if left < 86400 else f"{left / 86400:.1f} days"
+        return (
+            f"step {state.global_step}/{state.max_steps} · loss {logs['loss']:.4f} · {rate:.2f} steps/s · {clock} left"
+        )
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Completes a checkpoint."""
+        processes = PartialState()
+        processes.wait_for_everyone()
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            if self.average is not None:
+                self.average.save(folder / AVERAGE)
+            (folder / _COMPLETE).touch()
+            draw_curves(state.log_history, self.curves)
+        processes.wait_for_everyone()
+
+
+def _any_process(flag: bool) -> bool:
+    """Whether a flag is set in any process, so that all stop at the same step."""
+    state = PartialState()
+    if state.num_processes == 1:
+        return flag
+    import torch
+    from accelerate.utils import reduce
+
+    return bool(reduce(torch.tensor(float(flag), device=state.device), "sum").item())
+
+
+def _write_lines(path: Path, entries: Sequence[dict[str, float]]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    partial.replace(path)
+
+
+def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
+    """Draws losses and learning rate over the steps.
+
+    Args:
+        history: Entries as in `log.jsonl`.
+        path: The PNG.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, height_ratios=[3, 1])
+    for name, color, label in (
+        ("loss", "tab:blue", "training"),
+        ("word_loss", "tab:gray", "words"),
+        ("eval_loss", "tab:red", "held out"),
+    ):
+        points = [(entry["step"], entry[name]) for entry in history if name in entry]
+        if not points:
+            continue
+        steps, values = zip(*points, strict=True)
+        if name == "eval_loss":
+            above.plot(steps, values, "o-", color=color, label=label)
+        else:
+            above.plot(steps, values, color=color, alpha=0.25, linewidth=0.8)
+            above.plot(steps, _smooth(values), color=color, label=label)
+    exact = [(entry["step"], entry["eval_exact_match"]) for entry in history if "eval_exact_match" in entry]
+    if exact:
+        right = above.twinx()
+        right.plot(*zip(*exact, strict=True), "s--", color="tab:green", label="exactly right")
+        right.set_ylim(0, 1)
+        right.set_ylabel("exactly right (short answers)", color="tab:green")
+    rates = [(entry["step"], entry["learning_rate"]) for entry in history if "learning_rate" in entry]
+    if rates:
+        below.plot(*zip(*rates, strict=True), color="tab:orange")
+    above.set_ylabel("loss")
+    below.set_ylabel("learning rate")
+    below.set_xlabel("step")
+    above.grid(alpha=0.3)
+    below.grid(alpha=0.3)
+    if above.get_legend_handles_labels()[0]:
+        above.legend(loc="upper right")
+    partial = path.with_name(f".{path.name}.partial")
+    figure.savefig(partial, format="png", dpi=100)
+    partial.replace(path)
+
+
+def _smooth(values: Sequence[float], share: float = 0.95) -> list[float]:
+    """A running mean that forgets; unbiased at the beginning."""
+    mean, weight, smoothed = 0.0, 0.0, []
+    for value in values:
+        mean, weight = share * mean + (1 - share) * value, share * weight + 1 - share
+        smoothed.append(mean / weight)
+    return smoothed

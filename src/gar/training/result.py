@@ -1,0 +1,71 @@
+"""The trained model as a folder that `gar.load` reads.
+
+Whatever way the weights were spread over processes, they are gathered and written by the first. Adapters are written as
+PEFT writes them, to `adapter`; merged, they are added to the weights of the model they began with, read again, so that
+weights that were kept in fewer bits come whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gar.model.modeling import GARForConditionalGeneration
+from gar.processing import GARProcessor
+from gar.training.recipe import Recipe, Start
+from gar.training.start import load_start
+from gar.training.trainer import GroundingTrainer
+
+__all__ = ["save_result"]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def save_result(trainer: GroundingTrainer, processor: GARProcessor, recipe: Recipe, start: Start) -> None:
+    """Writes `result` into the run's folder; called in all processes.
+
+    Args:
+        trainer: After training.
+        processor: The model's.
+        recipe: All settings.
+        start: What the model was before.
+    """
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    with nullcontext() if trainer.average is None else trainer.average.in_place():
+        weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        if not trainer.args.should_save:
+            return
+        dtype = _DTYPES[recipe.result_dtype]
+        if recipe.lora is None:
+            _write(_plain(model.config, weights, dtype), processor, recipe.out / "result")
+            return
+        adapter = recipe.out / "adapter"
+        model.save_pretrained(adapter, state_dict=weights)
+    if recipe.lora.merge:
+        import peft
+
+        base, _ = load_start(start, dtype=dtype)
+        _write(peft.PeftModel.from_pretrained(base, adapter).merge_and_unload(), processor, recipe.out / "result")
+
+
+def _plain(config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    """A model of its own with some weights."""
+    with torch.device("meta"):
+        model = GARForConditionalGeneration(config).to(dtype)
+    model.load_state_dict({name: tensor.to("cpu", dtype) for name, tensor in weights.items()}, assign=True)
+    model.tie_weights()
+    return model
+
+
+def _write(model: Any, processor: GARProcessor, folder: Path) -> None:
+    model.config.use_cache = model.generation_config.use_cache = True  # the trainer turned it off
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    processor.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)

@@ -1,0 +1,281 @@
+"""From a recipe to a trained model.
+
+    train(read_recipe("nano"))          # the same call goes on where it was stopped
+
+A run's folder holds `recipe.yaml` (all settings), `start` (a model from nothing, as it began), `features` (the cache),
+`checkpoints`, `log.jsonl`, `curves.png`, `skipped.jsonl`, `samples` (a page of answers for each evaluation),
+`tensorboard`, with LoRA `adapter`, and at the end `result`, a model folder.
+
+Several processes, FSDP and DeepSpeed come through accelerate's launcher and configuration; see docs/training.md.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, TrainingArguments
+from transformers.utils import logging
+
+from gar.errors import InputError, MissingExtraError
+from gar.processing import GARProcessor
+from gar.training.adapters import add_adapters
+from gar.training.averaging import AveragedWeights
+from gar.training.collator import SampleCollator
+from gar.training.course import Course
+from gar.training.examination import Examination
+from gar.training.feature_cache import FeatureCache
+from gar.training.parts import freeze
+from gar.training.recipe import Recipe, Start, to_yaml
+from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals
+from gar.training.result import save_result
+from gar.training.scratch import build_from_scratch
+from gar.training.sources.source import Source
+from gar.training.sources.specs import open_mixture
+from gar.training.start import load_start
+from gar.training.tokenizer import MAX_PROMPTS
+from gar.training.trainer import GroundingTrainer, word_tokens
+from gar.training.world import WORDS
+
+__all__ = ["Outcome", "train"]
+
+_DATA_SEED = 0
+"""What is drawn within the data (regions, wordings) is the same for all seeds, so that runs can share a cache."""
+
+_PATIENCE = 6 * 3600
+"""Seconds that processes wait for the first, which makes the cache."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run."""
+
+    steps: int
+    """Steps trained, those before a resume too."""
+    result: Path | None
+    """The folder of the trained model; None if the run was stopped."""
+    signal: int | None
+    """The signal that stopped it."""
+    skipped: int
+    """Different items that could not be used."""
+
+
+def train(recipe: Recipe) -> Outcome:
+    """Trains as a recipe says; goes on from the last checkpoint if there is one.
+
+    Args:
+        recipe: All settings.
+
+    Returns:
+        What became of it: finished, or stopped by SIGTERM or Ctrl-C with a checkpoint written.
+
+    Raises:
+        InputError: A setting, the data, or all items of a batch cannot be used.
+        CheckpointError: The model to begin with cannot be loaded.
+        MissingExtraError: A setting needs a package that is not installed.
+    """
+    _check_machine(recipe)
+    logging.disable_progress_bar()
+    args = _arguments(recipe)
+    with args.main_process_first(local=False, desc="start"):
+        start = _prepare_start(recipe)
+    model, processor = _load_model(recipe, start)
+    with args.main_process_first(local=False, desc="data"):
+        source = _open_data(recipe, start, processor)
+    args.max_steps = _count_steps(recipe, len(source), args)
+    trainer, reporter = _make_trainer(recipe, args, model, processor, source)
+    checkpoint = last_complete(Path(args.output_dir))
+    if checkpoint is None and args.should_save:
+        _begin_folder(recipe, source)
+    elif checkpoint is not None and reporter.average is not None:
+        reporter.average.load(checkpoint / AVERAGE)
+    try:
+        with stop_signals() as reporter.stop:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except InputError as error:  # a data worker's comes with its traceback as text; what follows the name is ours
+        raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error
+    finished = trainer.state.global_step >= args.max_steps
+    if finished:
+        save_result(trainer, processor, recipe, start)
+    if args.should_save:
+        draw_curves(trainer.state.log_history, reporter.curves)
+    return Outcome(
+        steps=trainer.state.global_step,
+        result=recipe.out / "result" if finished else None,
+        signal=None if finished else reporter.stop.number,
+        skipped=_count_skipped(recipe),
+    )
+
+
+def _check_machine(recipe: Recipe) -> None:
+    needed = {"matplotlib", "accelerate", *recipe.report_to}
+    if recipe.lora is not None:
+        needed.add("peft")
+    for package in sorted(needed):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "train")
+    if recipe.train.precision == "fp16" and not torch.cuda.is_available():
+        raise InputError("train.precision is fp16, which needs a GPU; without one, bf16 or fp32")
+
+
+def _arguments(recipe: Recipe) -> TrainingArguments:
+    training, evaluation = recipe.train, recipe.evaluation
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    return TrainingArguments(
+        output_dir=str(recipe.out / "checkpoints"),
+        run_name=recipe.out.name,
+        max_steps=1,  # until the length of the data is known
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.accumulate,
+        train_sampling_strategy="sequential",  # `Course` has shuffled
+        dataloader_num_workers=training.workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        remove_unused_columns=False,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type=training.schedule,
+        warmup_steps=training.warmup,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        bf16=training.precision == "bf16",
+        fp16=training.precision == "fp16",
+        use_cpu=not torch.accelerator.is_available(),  # else bf16 is refused on a CPU
+        activation_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if training.gradient_checkpointing else None,
+        logging_steps=recipe.log_every,
+        save_steps=recipe.save_every,
+        save_total_limit=2,
+        eval_strategy="no" if evaluation is None else "steps",
+        eval_steps=None if evaluation is None else evaluation.every,
+        prediction_loss_only=True,
+        report_to=[name for name in recipe.report_to if name != "tensorboard"] or "none",
+        disable_tqdm=True,
+        ddp_timeout=_PATIENCE,
+        seed=recipe.seed,
+    )
+
+
+def _prepare_start(recipe: Recipe) -> Start:
+    """Makes the model from nothing if that is what is asked for; says what to load."""
+    scratch = recipe.model.scratch
+    if scratch is None:
+        return recipe.model
+    folder = recipe.out / "start"
+    if not folder.exists():
+        data = open_mixture(recipe.data, seed=_DATA_SEED, max_regions=MAX_PROMPTS)
+        words = [word for words in WORDS.values() for word in words] if recipe.train.word_loss else []
+        model, processor = build_from_scratch(scratch, data, words=words, seed=recipe.seed)
+        partial = folder.with_name("start.partial")
+        processor.save_pretrained(partial)
+        model.save_pretrained(partial)
+        partial.replace(folder)
+    return Start(start=str(folder))
+
+
+def _load_model(recipe: Recipe, start: Start) -> tuple[Any, GARProcessor]:
+    """The model with what is trained of it."""
+    lora, frozen = recipe.lora, recipe.train.freeze
+    half = torch.float16 if recipe.train.precision == "fp16" else torch.bfloat16
+    # trained weights are kept in float32; frozen ones beside adapters as they are calculated with
+    dtype = torch.float32 if lora is None or recipe.train.precision == "fp32" else half
+    model, processor = load_start(start, dtype=dtype, quantize=lora.quantize if lora else None)
+    if lora is None:
+        freeze(model, frozen)
+    else:
+        torch.manual_seed(recipe.seed)
+        model = add_adapters(model, lora, frozen)
+    return model, processor
+
+
+def _open_data(recipe: Recipe, start: Start, processor: GARProcessor) -> Source:
+    if recipe.cache is None:
+        return open_mixture(recipe.data, seed=_DATA_SEED, max_regions=processor.config.max_regions)
+    folder = recipe.cache.folder or recipe.out / "features"
+    cache = FeatureCache(folder, start, recipe.data, seed=_DATA_SEED, variants=recipe.cache.variants)
+    return cache.make(workers=recipe.cache.workers)
+
+
+def _step_size(recipe: Recipe, args: TrainingArguments) -> int:
+    """Samples of one step."""
+    return recipe.train.batch_size * recipe.train.accumulate * args.world_size
+
+
+def _count_steps(recipe: Recipe, samples: int, args: TrainingArguments) -> int:
+    if recipe.train.steps is not None:
+        return recipe.train.steps
+    return math.ceil((recipe.train.epochs or 0.0) * samples / _step_size(recipe, args))
+
+
+def _make_trainer(
+    recipe: Recipe, args: TrainingArguments, model: Any, processor: GARProcessor, source: Source
+) -> tuple[GroundingTrainer, Reporter]:
+    training, evaluation = recipe.train, recipe.evaluation
+    average = AveragedWeights(model, training.average) if training.average else None
+    course = Course(
+        source,
+        steps=args.max_steps,
+        batch=_step_size(recipe, args),
+        seed=recipe.seed,
+        lengths=None,
+    )
+    reporter = Reporter(recipe.out, epochs=course.epochs, average=average)
+    held_out = examine = None
+    if evaluation is not None:
+        held_out = open_mixture(evaluation.data, seed=_DATA_SEED, max_regions=processor.config.max_regions)
+        examine = Examination(
+            (held_out[index] for index in range(len(held_out))),
+            processor,
+            answers=evaluation.answers,
+            page=evaluation.page,
+            folder=recipe.out / "samples" if args.should_save else None,
+        )
+    trainer = GroundingTrainer(
+        model=model,
+        args=args,
+        data_collator=SampleCollator(
+            processor, vocabulary=WORDS if training.word_loss else None, skipped=recipe.out / "skipped.jsonl"
+        ),
+        train_dataset=course,
+        eval_dataset=held_out,
+        callbacks=[*_tensorboard(recipe, args), reporter],
+        words=word_tokens(processor.tokenizer, WORDS) if training.word_loss else (),
+        word_weight=training.word_loss,
+        rates=training.part_learning_rates,
+        average=average,
+        examine=examine,
+    )
+    trainer.remove_callback(PrinterCallback)  # the reporter tells
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        if average is not None:
+            raise InputError(f"train.average is {training.average}: it needs whole weights, not FSDP's or DeepSpeed's")
+        if training.word_loss:
+            raise InputError(f"train.word_loss is {training.word_loss}: it needs whole weights, as above")
+    return trainer, reporter
+
+
+def _tensorboard(recipe: Recipe, args: TrainingArguments) -> list[Any]:
+    """The callback of transformers, with one folder for all starts of a run."""
+    if "tensorboard" not in recipe.report_to or not args.should_save:
+        return []
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers.integrations import TensorBoardCallback
+
+    return [TensorBoardCallback(SummaryWriter(str(recipe.out / "tensorboard")))]
+
+
+def _begin_folder(recipe: Recipe, source: Source) -> None:
+    """Writes what a fresh run begins with: its settings, and what of its data was unusable when opened."""
+    (recipe.out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in source.skipped]
+    (recipe.out / "skipped.jsonl").write_text("".join(lines), encoding="utf-8")
+
+
+def _count_skipped(recipe: Recipe) -> int:
+    file = recipe.out / "skipped.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return len({json.loads(line)["name"] for line in lines})

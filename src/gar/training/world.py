@@ -1,0 +1,119 @@
+"""Scenes of GraspWorld as a source of training data.
+
+Item i is the scene of seed `first_seed` + i; which regions are prompted and what is asked about them is drawn anew in
+each epoch. Nothing is read and nothing kept: a scene is rendered when it is asked for. `feature_cache` keeps what a
+frozen stem makes of it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from gar.errors import InputError
+from gar.graspworld import (
+    ATTRIBUTES,
+    Scene,
+    Turn,
+    WorldObject,
+    attribute_words,
+    choose_prompts,
+    render_scene,
+    write_turns,
+)
+from gar.graspworld.language import MAX_PROMPTS
+from gar.processing.prompts import SINGLE_PROMPT
+from gar.training.samples import Sample
+from gar.training.sources.source import Source
+
+__all__ = ["MAX_PROMPTS", "WORDS", "WorldSource", "choose_turns", "object_words"]
+
+WORDS = {
+    **{name: tuple(words) for name, words in ATTRIBUTES.items() if name != "place"},
+    "row": ("top", "middle", "bottom"),
+    "column": ("left", "center", "right"),
+}
+"""The words of each attribute that a region's features are made to point at; a place is two of them."""
+
+_DESCRIBED_ALONE = 0.4
+"""Share of the samples that describe one region, alone in the mask, in the single-region wording."""
+
+
+class WorldSource(Source):
+    """Scenes of GraspWorld.
+
+    Args:
+        scenes: How many.
+        first_seed: The seed of the first.
+        split: "train", or "held-out" for what is never trained on.
+        turns: Most questions about one sample.
+
+    Raises:
+        InputError: A number is out of range or the split unknown.
+    """
+
+    def __init__(
+        self, scenes: int, *, first_seed: int = 0, split: Literal["train", "held-out"] = "train", turns: int = 12
+    ):
+        super().__init__()
+        if scenes < 1 or first_seed < 0 or turns < 1:
+            raise InputError(f"scenes={scenes}, first_seed={first_seed}, turns={turns}; needed: from 1, 0 and 1 up")
+        if split not in ("train", "held-out"):
+            raise InputError(f"split={split!r}; there are 'train' and 'held-out'")
+        self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
+        self._last: tuple[int, Scene] | None = None
+
+    def __len__(self) -> int:
+        return self.scenes
+
+    def draw(self, index: int, epoch: int) -> Sample:
+        """A scene with the regions and questions of an epoch."""
+        seed = self.first_seed + index
+        scene = self._scene(seed)
+        prompts, alone, turns = choose_turns(scene, np.random.default_rng([seed, 1, epoch]), turns=self.turns)
+        objects = [scene.objects[number] for number in prompts.values()]
+        return Sample(
+            name=f"GraspWorld {self.split} {seed}",
+            masks=tuple(item.mask for item in objects),
+            prompts=tuple(prompts),
+            turns=tuple((turn.question, turn.answer) for turn in turns),
+            wording="one" if alone else "several",
+            dialogue=False,
+            picture=np.asarray(scene.image, dtype=np.uint8),
+            words=tuple(object_words(item) for item in objects),
+        )
+
+    def _scene(self, seed: int) -> Scene:
+        if self._last is None or self._last[0] != seed:  # several epochs of one scene are often drawn in a row
+            self._last = seed, render_scene(seed, split=self.split)
+        return self._last[1]
+
+
+def choose_turns(scene: Scene, rng: np.random.Generator, *, turns: int) -> tuple[dict[int, int], bool, list[Turn]]:
+    """Draws which regions of a scene are prompted and what is asked about them.
+
+    Args:
+        scene: A scene.
+        rng: Where the choice comes from.
+        turns: Most questions.
+
+    Returns:
+        Prompt number → object, whether the single-region wording is used, and the turns.
+    """
+    if rng.random() < _DESCRIBED_ALONE:
+        prompts = {SINGLE_PROMPT: int(rng.integers(len(scene.objects)))}
+        # the wording of a caption varies: two of them teach more than one
+        drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
+        return prompts, True, drawn
+    prompts = choose_prompts(scene, rng)
+    return prompts, False, write_turns(scene, prompts, rng, n=turns)
+
+
+def object_words(item: WorldObject) -> dict[str, str]:
+    """The words that are true of an object, its place in two: "top left" is row "top", column "left"."""
+    words = dict(attribute_words(item))
+    if "place" in words:
+        row, _, column = words.pop("place").rpartition(" ")
+        words |= {"row": row or "middle", "column": column}
+    return words
