@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from gar.benchmarks.items import WRITTEN, Record, item_text
+from gar.benchmarks.items import LETTERS, WRITTEN, Record, item_text
 
-__all__ = ["LETTERS", "LETTERS_WAY", "Asked", "average_over_orders", "exact_match", "letter_of", "ways_of_asking"]
+__all__ = ["LETTERS_WAY", "Asked", "average_over_orders", "exact_match", "letter_of", "probabilities", "ways_of_asking"]
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 LETTERS_WAY = "letters"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gar.benchmarks.asking import LETTERS
+from gar.benchmarks.items import LETTERS
 
 __all__ = ["match_option"]
 

@@ -19,10 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gar.benchmarks.asking import LETTERS
 from gar.benchmarks.benchmark import Benchmark, Cached, Judging, Mark, Means, Metric, Replies, View, mean_of
 from gar.benchmarks.dlc_answers import match_option
-from gar.benchmarks.items import Item, Loaded, Missing, Record, Shown, given
+from gar.benchmarks.items import LETTERS, Item, Loaded, Missing, Record, Shown, given
 from gar.benchmarks.judge import JudgeRequest
 from gar.benchmarks.messages import crops, user_message
 from gar.benchmarks.reading import (

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gar.benchmarks.asking import LETTERS, average_over_orders, exact_match, letter_of, probabilities
+from gar.benchmarks.asking import average_over_orders, exact_match, letter_of, probabilities
 from gar.benchmarks.benchmark import Benchmark, Cached, Judging, Mark, Metric, Replies, View, mean_of
-from gar.benchmarks.items import Item, Loaded, Missing, Record, Shown, given
+from gar.benchmarks.items import LETTERS, Item, Loaded, Missing, Record, Shown, given
 from gar.benchmarks.judge import JudgeRequest
 from gar.benchmarks.messages import crops, user_message
 from gar.benchmarks.reading import (

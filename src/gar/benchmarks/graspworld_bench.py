@@ -37,7 +37,7 @@ from gar.graspworld import (
 )
 from gar.regions import Region
 
-__all__ = ["GRASPWORLD", "SCENES"]
+__all__ = ["GRASPWORLD", "SCENES", "items_of_scene"]
 
 SCENES = 100
 """Scenes; about nine questions and four descriptions each."""
@@ -52,11 +52,12 @@ def _scene(number: int) -> Scene:
 
 
 def _load(data: Path | None) -> Loaded:
-    items = [item for number in range(SCENES) for item in _items(number)]
+    items = [item for number in range(SCENES) for item in items_of_scene(number)]
     return Loaded(tuple(items), f"held-out-{HELD_OUT_VERSION}-{SCENES}-{_SEED}")
 
 
-def _items(number: int) -> list[Item]:
+def items_of_scene(number: int) -> list[Item]:
+    """All that is asked about one scene."""
     scene, rng = _scene(number), np.random.default_rng([_SEED, number])
     chosen = choose_prompts(scene, rng)
     # Systems number regions from 0, so the prompts are renumbered in rising order.

@@ -19,7 +19,10 @@ from gar.errors import InputError
 from gar.regions import Region
 from gar.systems.protocol import Track
 
-__all__ = ["WRITTEN", "Item", "Loaded", "Missing", "Record", "Shown", "given", "item_text"]
+__all__ = ["LETTERS", "WRITTEN", "Item", "Loaded", "Missing", "Record", "Shown", "given", "item_text"]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""The letters of options."""
 
 WRITTEN = "written"
 """The way of asking in which the system writes its answer; see `gar.benchmarks.asking` for the others."""
@@ -196,6 +199,6 @@ def item_text(question: str | None, options: Sequence[str]) -> str | None:
     """The text that a system reads: the question alone, or GAR-Bench's wording of multiple choice."""
     if not options:
         return question
-    from gar.processing.prompts import multiple_choice  # the room above it loads torch
-
-    return multiple_choice(question or "", options)
+    # As `gar.processing.multiple_choice`; that room loads torch, which asking somebody else's model can do without.
+    listed = "".join(f"{letter}. {option}\n" for letter, option in zip(LETTERS, options, strict=False))
+    return f"Question: {question}\nOptions:\n{listed}Answer with the correct option's letter directly."

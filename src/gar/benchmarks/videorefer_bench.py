@@ -22,10 +22,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gar.benchmarks.answer_files import read_texts
-from gar.benchmarks.asking import LETTERS
 from gar.benchmarks.benchmark import Benchmark, Cached, Judging, Mark, Means, Metric, Replies, View, mean_of
 from gar.benchmarks.gar_bench import CHOICE_METRICS, mark_choice
-from gar.benchmarks.items import Item, Loaded, Missing, Record, Shown
+from gar.benchmarks.items import LETTERS, Item, Loaded, Missing, Record, Shown
 from gar.benchmarks.judge import JudgeRequest
 from gar.benchmarks.messages import user_message
 from gar.benchmarks.reading import entry_of, find_file, fingerprint, list_of, read_json, region_of, text_of

@@ -219,8 +219,9 @@ def score(
     assert run is not None, "one of the two is given"
     if given := [flag for flag, value in (("--benchmark", name), ("--verdicts", verdicts), ("--out", out)) if value]:
         raise InputError(f"{', '.join(given)} belong to --answers; a run's folder holds what they say")
-    if judge is not None:
-        _judge_folder(run, _judge(judge, judge_settings), judging, data)
+    judging_model = _judge(judge, judge_settings)
+    if judging_model is not None:
+        _judge_folder(run, judging_model, judging, data)
     _score_folder(run, as_json)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["comparison_to_json", "print_comparison", "print_tables"]
 
+_WIDE = 240
+"""Characters."""
+
 
 def print_tables(tables: list[Table], *, as_json: bool) -> None:
     """Prints the scores of one set of answers a table."""
@@ -51,9 +54,11 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> RichTable:
 
 
 def _print(drawn: RichTable) -> None:
-    """Prints a table, in a file or pipe as wide as it is."""
+    """Prints a table; in a file or pipe, where nothing says how wide, wide enough for all columns."""
     console = stdout()
-    console.print(drawn, width=console.width if console.is_terminal else 1000)
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(drawn)
 
 
 def _number(value: float, score: Score) -> str:

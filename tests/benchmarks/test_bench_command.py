@@ -1,0 +1,112 @@
+"""`gar bench`, from the command line."""
+
+import json
+
+import pytest
+
+from gar.benchmarks.registry import BENCHMARKS
+from gar.cli import main
+
+
+@pytest.fixture
+def answers(vqa_folder, tmp_path):
+    """Answers to the small benchmark, for the system `file:…`."""
+    path = tmp_path / "answers.json"
+    path.write_text(json.dumps({str(number): "B" for number in range(20)}))
+    return path
+
+
+def bench_run(vqa_folder, answers, out, *flags):
+    return main(
+        [
+            "bench",
+            "run",
+            "gar-bench-vqa",
+            "--system",
+            f"file:{answers}",
+            "--data",
+            str(vqa_folder),
+            "--out",
+            str(out),
+            *flags,
+        ]
+    )
+
+
+def test_all_benchmarks_are_listed(capsys):
+    assert main(["bench", "list"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in BENCHMARKS)
+    assert main(["bench", "list", "--json"]) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == list(BENCHMARKS)
+
+
+def test_a_run_is_scored_and_continued(capsys, vqa_folder, answers, tmp_path):
+    out = tmp_path / "run"
+    assert bench_run(vqa_folder, answers, out, "--limit", "4") == 0
+    assert "exact match" in capsys.readouterr().out
+    assert bench_run(vqa_folder, answers, out) == 0
+    assert len((out / "answers.jsonl").read_text().splitlines()) == 20
+    assert main(["bench", "score", str(out), "--json"]) == 0
+    capsys.readouterr()
+    (told,) = json.loads((out / "scores.json").read_text())["tables"]
+    assert told["scores"][0]["value"] == 0.25
+    assert told["scores"][0]["floors"]["uniform"] == 0.25
+
+
+def test_runs_are_compared(capsys, vqa_folder, answers, tmp_path):
+    for name, flags in (("plain", ()), ("eroded", ("--perturb", "erode:1"))):
+        assert bench_run(vqa_folder, answers, tmp_path / name, *flags) == 0
+    capsys.readouterr()
+    assert main(["bench", "compare", str(tmp_path / "plain"), str(tmp_path / "eroded")]) == 0
+    captured = capsys.readouterr()
+    assert "+0.00: +0.00 to +0.00" in captured.out
+    assert "erode:1" in captured.err
+    assert main(["bench", "compare", str(tmp_path / "plain"), str(tmp_path / "eroded"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"] == 20
+
+
+def test_published_answers_are_scored_from_the_command_line(capsys, shared):
+    folder = shared / "bench/dlc-bench/model_outputs"
+    flags = ["--answers", str(folder / "gar_1b.json"), "--verdicts", str(folder / "gar_1b_eval.json")]
+    assert main(["bench", "score", *flags, "--benchmark", "dlc-bench"]) == 0
+    out = capsys.readouterr().out
+    assert all(number in out for number in ("0.6795", "0.4889", "0.8700"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["run", "no-bench", "--out", "o"], "no-bench"),
+        (["run", "gar-bench-vqa", "--out", "o"], "needs its data"),
+        (["run", "gar-bench-vqa", "--out", "o", "--data", "missing"], "missing"),
+        (["run", "gar-bench-vqa", "--out", "o", "--data", "DATA", "--perturb", "melt:3"], "melt:3"),
+        (["run", "gar-bench-vqa", "--out", "o", "--data", "DATA", "--set", "style"], "style"),
+        (["run", "gar-bench-vqa", "--out", "o", "--data", "DATA", "--limit", "0"], "--limit"),
+        (["run", "gar-bench-vqa", "--out", "o", "--data", "DATA", "--system", "file:none.json"], "none.json"),
+        (["run", "gar-bench-vqa", "--data", "DATA"], "--out"),
+        (["score"], "--answers"),
+        (["score", "missing"], "missing"),
+        (["score", "--answers", "a.json"], "--benchmark"),
+        (["score", "--answers", "a.json", "--benchmark", "gar-bench-vqa"], "a.json"),
+        (["score", "DATA", "--benchmark", "gar-bench-vqa"], "--benchmark"),
+        (["score", "DATA", "--judge-set", "timeout=3"], "--judge"),
+        (["score", "DATA", "--judge", "m", "--judge-set", "shoe=3"], "shoe"),
+        (["compare", "DATA"], "at least 2"),
+        (["compare", "DATA", "DATA"], "manifest.json"),
+        (["melt"], "melt"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(capsys, vqa_folder, tmp_path, monkeypatch, flags, said):
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    if "--judge" in flags:
+        pytest.importorskip("openai")
+    assert main(["bench", *(str(vqa_folder) if flag == "DATA" else flag for flag in flags)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1].startswith("gar: ")
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+    assert list(work.iterdir()) == []
