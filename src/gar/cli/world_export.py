@@ -33,10 +33,11 @@ def export(
 
     The folder is written whole or not at all.
 
-    Examples:
-      gar world export --n 1000 --out world/
+    **Examples**
 
-      gar world export --n 20000 --seed 5000 --format arrow --out world-arrow/
+    `gar world export --n 1000 --out world/`
+
+    `gar world export --n 20000 --seed 5000 --format arrow --out world-arrow/`
     """
     from rich.console import Console
     from rich.progress import Progress

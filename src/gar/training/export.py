@@ -20,7 +20,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image
@@ -36,7 +36,7 @@ __all__ = ["Format", "export_published", "published_record", "scene_samples"]
 Format = Literal["json", "arrow"]
 
 
-def scene_samples(seed: int, count: int, split: Any = "train") -> Iterator[Sample]:
+def scene_samples(seed: int, count: int, split: str = "train") -> Iterator[Sample]:
     """Samples of GraspWorld, one a scene: a question of each kind, each standing alone.
 
     Each region is named by some question. Questions about regions that are not there are left out: the format can't
@@ -51,7 +51,7 @@ def scene_samples(seed: int, count: int, split: Any = "train") -> Iterator[Sampl
         InputError: The split is unknown.
     """
     for number in range(seed, seed + count):
-        scene = render_scene(number, split=split)
+        scene = render_scene(number, split=cast(Any, split))  # which says what is allowed
         rng = np.random.default_rng([number, 2])
         prompts = choose_prompts(scene, rng)
         turns: dict[str, str] = {}
@@ -135,7 +135,7 @@ def export_published(
         InputError: The folder holds something, there is no sample, or one has no picture or can't be written.
         MissingExtraError: Arrow is asked for, and the package `datasets` is not installed.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if format not in ("json", "arrow"):
         raise InputError(f"format {format!r}; it must be json or arrow")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
@@ -144,7 +144,7 @@ def export_published(
         from gar.training.sources.arrow import import_datasets
 
         import_datasets()
-    work = folder.absolute().with_name(f".{folder.name}.{os.getpid()}")
+    work = folder.with_name(f".{folder.name}.{os.getpid()}")
     partial = work / folder.name
     partial.mkdir(parents=True)
     try:

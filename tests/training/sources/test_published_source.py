@@ -3,6 +3,7 @@
 import base64
 import json
 import pickle
+import sys
 import zlib
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from gar.errors import InputError
+from gar.errors import InputError, MissingExtraError
 from gar.processing.prompts import caption_turns, render_chat, several_regions
 from gar.regions import Region
 from gar.training.samples import Sample, Skipped
@@ -255,6 +256,15 @@ def test_tables_that_are_damaged_or_lack_a_column_are_refused(tables):
     datasets.DatasetDict({"train": datasets.load_from_disk(str(tables / "lacking"))}).save_to_disk(str(tables / "dict"))
     with pytest.raises(InputError, match="several splits"):
         PublishedSource(tables / "dict")
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    (tmp_path / "data.arrow").touch()
+    monkeypatch.setitem(sys.modules, "datasets", None)  # as if it were not installed
+    with pytest.raises(
+        MissingExtraError, match=r"datasets is not installed; run: pip install 'grasp-any-region\[train\]'"
+    ):
+        PublishedSource(tmp_path)
 
 
 # --- the golden conversations
