@@ -141,7 +141,7 @@ def test_the_limit_on_tokens_holds_before_sending(serve):
     asked = endpoint(server, token_limit=40)  # the estimate of the chat is 20
     said = [asked.complete(CHAT) for _ in range(4)]
     assert [completion.text for completion in said] == ["Yes", "Yes", None, None]
-    assert said[2].error == "not sent: about 20 tokens are needed, and 30 of the limit of 40 are spent"
+    assert said[2].error == "not sent: 30 of the limit of 40 tokens are spent, and this request may take 20 or more"
     assert len(server.requests) == 2
     assert asked.budget.spent == 30
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-import random
+from collections import Counter
 
 import pytest
 from chat_server import Fails, HangsUp, Raw, Says, text_of
@@ -41,26 +41,25 @@ def test_a_description_is_left_as_it_came(serve, picture, regions):
 
 
 def test_a_troubled_run_gives_every_question_an_answer_or_an_error_in_order(serve, picture, regions):
-    trouble = random.Random(0)
+    troubles = [
+        Fails(429, headers={"Retry-After": "0.01"}),
+        Fails(502),
+        Raw(b'{"choices": ['),
+        HangsUp(),
+        Says("too late", after=5),
+    ]
+    tries = Counter()
 
     def behave(number, body):
         asked = text_of(body).split()[-1]
+        tries[asked] += 1
         if asked == "13":
             return Fails(400)
         if asked == "17":
             return Fails(500)
-        return trouble.choice(
-            [
-                Says(asked),
-                Says(asked, after=0.05),
-                Says(asked, prompt_tokens=None),
-                Fails(429, headers={"Retry-After": "0.01"}),
-                Fails(502),
-                Raw(b'{"choices": ['),
-                HangsUp(),
-                Says(asked, after=5),
-            ]
-        )
+        if tries[asked] <= int(asked) % 4:
+            return troubles[(int(asked) + tries[asked]) % len(troubles)]
+        return Says(asked, prompt_tokens=None, after=0.02 * (int(asked) % 3))
 
     server = serve(behave)
     small = picture.resize((64, 64))
@@ -68,7 +67,7 @@ def test_a_troubled_run_gives_every_question_an_answer_or_an_error_in_order(serv
     questions[5] = Question(small, [Region.box(900, 9, 930, 30)], "Is <Prompt0> number 5")
     questions[6] = Question("no-such-picture.png", regions, "Is <Prompt0> number 6")
     questions[7] = Question(small, regions, "Is <Prompt0> number 7", choices=["A", "B"])
-    replies = list(generalist(server, timeout=0.3, attempts=12, concurrency=6).answer(questions))
+    replies = list(generalist(server, timeout=1.0, attempts=5, concurrency=8).answer(questions))
     assert len(replies) == 40
     failed = {n for n, reply in enumerate(replies) if reply.error is not None}
     assert failed == {5, 6, 7, 13, 17}
@@ -76,7 +75,7 @@ def test_a_troubled_run_gives_every_question_an_answer_or_an_error_in_order(serv
     assert replies[5].error.startswith("RegionError")
     assert replies[6].error.startswith("MediaError")
     assert "BadRequestError" in replies[13].error
-    assert replies[17].error.endswith("(12 attempts)")
+    assert replies[17].error.endswith("(5 attempts)")
 
 
 def test_questions_are_asked_at_once_but_not_more_than_allowed(serve, picture, regions):
@@ -99,9 +98,10 @@ def test_the_limit_on_tokens_ends_asking_but_not_the_run(serve, picture, regions
     asked = generalist(server, token_limit=4000, concurrency=2)  # about 530 tokens are estimated
     question = Question(picture, regions[:1], max_new_tokens=24)
     replies = list(asked.answer([question] * 8))
-    assert [reply.error is None for reply in replies] == [True] * 3 + [False] * 5
+    refused = [reply.error for reply in replies if reply.error is not None]
+    assert len(refused) == 5
+    assert all("limit of 4000" in error for error in refused)
     assert len(server.requests) == 3
-    assert "limit of 4000" in replies[-1].error
 
 
 def test_settings_tell_everything_but_the_key(serve):

@@ -177,11 +177,10 @@ class Endpoint:
     def _attempt(self, chat: Chat, estimate: int, stop: Event) -> tuple[str, int | None, int | None]:
         import openai
 
-        reserved = self.budget.reserve(estimate, stop)
-        if reserved is None:
+        if not self.budget.reserve(estimate, stop):
             raise _NoAnswerError(
-                f"not sent: about {estimate} tokens are needed, and {self.budget.spent} of the limit of "
-                f"{self.budget.limit} are spent"
+                f"not sent: {self.budget.spent} of the limit of {self.budget.limit} tokens are spent, "
+                f"and this request may take {estimate} or more"
             )
         spent = estimate  # unless it turns out to be another number
         try:
@@ -198,7 +197,7 @@ class Endpoint:
                 spent = 0
             raise
         finally:
-            self.budget.settle(reserved, spent)
+            self.budget.settle(estimate, spent)
 
     def _send(self, chat: Chat) -> bytes:
         import openai

@@ -13,13 +13,13 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from threading import Condition, Event
-from typing import Any, NamedTuple
+from typing import Any
 
 from PIL import Image
 
 from gar.errors import InputError
 
-__all__ = ["Budget", "Reserved", "estimate_tokens"]
+__all__ = ["Budget", "estimate_tokens"]
 
 _BYTES_PER_TOKEN = 3
 """English has about four characters a token, code and numbers three."""
@@ -29,15 +29,6 @@ _HEADER_CHARACTERS = 1 << 16
 """Of a data URL, from which a picture's size is read."""
 _UNKNOWN_PICTURE = 2000
 """Tokens of a picture whose size cannot be read, such as one behind a web address."""
-
-
-class Reserved(NamedTuple):
-    """Tokens set aside for a request."""
-
-    estimate: int
-    """What it was thought to cost."""
-    tokens: int
-    """What was set aside: the estimate, raised as experience says."""
 
 
 class Budget:
@@ -51,12 +42,12 @@ class Budget:
 
     Example:
         >>> budget = Budget(100)
-        >>> budget.settle(budget.reserve(30), 40); budget.spent  # a third more than estimated
-        40
-        >>> budget.reserve(30).tokens
-        40
-        >>> print(budget.reserve(60))  # counts as 80, and 40 are spent
-        None
+        >>> budget.reserve(30)
+        True
+        >>> budget.settle(30, 45); budget.spent  # half as much again
+        45
+        >>> budget.reserve(40)  # so this counts as 60
+        False
     """
 
     def __init__(self, limit: int | None = None):
@@ -74,7 +65,7 @@ class Budget:
         with self._changed:
             return self._spent
 
-    def reserve(self, estimate: int, stop: Event | None = None) -> Reserved | None:
+    def reserve(self, estimate: int, stop: Event | None = None) -> bool:
         """Sets tokens aside for a request, to be settled when it is over.
 
         Waits where only requests in flight stand in the way: they mostly cost less than was set aside for them.
@@ -84,25 +75,26 @@ class Budget:
             stop: Once set, the wait ends and nothing is set aside.
 
         Returns:
-            What `settle` wants to have back; None if sending would pass the limit.
+            Whether they were set aside; if not, sending would pass the limit.
         """
         with self._changed:
-            while True:
-                tokens = math.ceil(estimate * self._raised)
-                if self.limit is None or self._spent + self._in_flight + tokens <= self.limit:
-                    self._in_flight += tokens
-                    return Reserved(estimate, tokens)
-                if self._spent + tokens > self.limit or (stop is not None and stop.is_set()):
-                    return None
+            while not self._fits(self._in_flight + estimate):
+                if not self._fits(estimate) or (stop is not None and stop.is_set()):
+                    return False
                 self._changed.wait(timeout=1.0)
+            self._in_flight += estimate
+            return True
 
-    def settle(self, reserved: Reserved, spent: int) -> None:
+    def settle(self, estimate: int, spent: int) -> None:
         """Ends a request: what was set aside is free again, what it cost is spent."""
         with self._changed:
-            self._in_flight -= reserved.tokens
+            self._in_flight -= estimate
             self._spent += spent
-            self._raised = max(self._raised, spent / max(1, reserved.estimate))
+            self._raised = max(self._raised, spent / max(1, estimate))
             self._changed.notify_all()
+
+    def _fits(self, estimate: int) -> bool:
+        return self.limit is None or self._spent + estimate * self._raised <= self.limit
 
 
 def estimate_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
