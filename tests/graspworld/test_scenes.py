@@ -1,35 +1,22 @@
-"""The world: the same scene in every process, exact masks, true words, answers that no prior can guess."""
+"""Scenes: the same in every process, exact masks, words that follow from what can be seen."""
 
 import colorsys
 import hashlib
 import os
 import subprocess
 import sys
-from collections import Counter, defaultdict
-from itertools import combinations
+from collections import Counter
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gar.errors import InputError, MediaError, PromptError
-from gar.graspworld import (
-    ATTRIBUTES,
-    COLORS,
-    KINDS,
-    PATTERNS,
-    RELATIONS,
-    SHAPES,
-    attribute_words,
-    choose_prompts,
-    read_caption,
-    read_relation,
-    render_scene,
-    write_turns,
-)
+from gar.errors import InputError, MediaError
+from gar.graspworld import COLORS, FRAMES, MATERIALS, PATTERNS, SHAPES, SPLITS, render_scene, world_nouns
 from gar.graspworld.backgrounds import find_photographs
-from gar.graspworld.captions import write_caption
-from gar.graspworld.relations import false_relations, relation
+from gar.graspworld.color_names import color_of
+from gar.graspworld.relations import false_relations, relation, true_relations
 from gar.graspworld.shapes import coverage, outline
 from gar.graspworld.sheet import contact_sheet
 from gar.graspworld.vocabulary import is_held_out, opposite, place_of, size_of
@@ -37,40 +24,23 @@ from gar.graspworld.vocabulary import is_held_out, opposite, place_of, size_of
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [render_scene(seed) for seed in range(60)]
-
-
-def ask(count):
-    """Asks about `count` scenes, with two draws of prompts each: (scene, prompts, turn)."""
-    found = []
-    for seed in range(count):
-        scene, rng = render_scene(seed, size=(192, 208)), np.random.default_rng(seed)
-        for _ in range(2):
-            prompts = choose_prompts(scene, rng)
-            found.extend((scene, prompts, turn) for turn in write_turns(scene, prompts, rng))
-    return found
-
-
-@pytest.fixture(scope="module")
-def turns():
-    return ask(500)
+    return [render_scene(seed) for seed in range(80)]
 
 
 def fingerprint(scene):
     pixels = hashlib.sha256(scene.image.tobytes())
     for item in scene.objects:
-        pixels.update(item.mask.tobytes())
+        pixels.update(item.mask.tobytes() + repr((item.noun, item.color, item.reflection_of)).encode())
     return pixels.hexdigest()
-
-
-# Scenes
 
 
 def test_a_scene_is_the_same_in_another_process():
     code = (
         "from gar.graspworld import render_scene; import hashlib\n"
         "scene = render_scene(7, split='held-out'); pixels = hashlib.sha256(scene.image.tobytes())\n"
-        "[pixels.update(item.mask.tobytes()) for item in scene.objects]; print(pixels.hexdigest())"
+        "for item in scene.objects:\n"
+        "    pixels.update(item.mask.tobytes() + repr((item.noun, item.color, item.reflection_of)).encode())\n"
+        "print(pixels.hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -78,37 +48,34 @@ def test_a_scene_is_the_same_in_another_process():
 
 
 def test_seeds_and_splits_give_different_scenes():
-    prints = {fingerprint(render_scene(seed, split=split)) for seed in range(5) for split in ("train", "held-out")}
-    assert len(prints) == 10
+    assert len({fingerprint(render_scene(seed, split=split)) for seed in range(4) for split in SPLITS}) == 16
 
 
 def test_global_randomness_is_neither_used_nor_changed():
     np.random.seed(0)
-    before = np.random.get_state()[1].copy()
     first = fingerprint(render_scene(3))
-    assert (np.random.get_state()[1] == before).all()
+    state = np.random.get_state()[1].tolist()
     np.random.seed(1)
     assert fingerprint(render_scene(3)) == first
+    np.random.seed(0)
+    assert np.random.get_state()[1].tolist() == state
 
 
-def test_pictures_have_the_promised_sizes(scenes):
+def test_the_picture_is_as_large_as_asked_and_holds_one_to_six_objects(scenes):
+    assert render_scene(0, size=(240, 300)).image.shape == (240, 300, 3)
     for scene in scenes:
-        height, width, channels = scene.image.shape
         assert scene.image.dtype == np.uint8
-        assert channels == 3
-        assert 256 <= max(height, width) <= 320
-        assert 0.74 < height / width < 1.35
+        assert 256 <= max(scene.image.shape[:2]) <= 448
         assert 1 <= len(scene.objects) <= 6
-    assert render_scene(0, size=(224, 336)).image.shape == (224, 336, 3)
 
 
-def test_masks_are_disjoint_and_boxes_fit_them(scenes):
+def test_masks_are_exact_and_never_overlap(scenes):
     for scene in scenes:
         assert np.sum([item.mask for item in scene.objects], axis=0).max() == 1
         for item in scene.objects:
             x1, y1, x2, y2 = item.box
             assert item.mask.shape == scene.image.shape[:2]
-            assert item.mask[y1:y2, x1:x2].sum() == item.mask.sum()
+            assert item.mask[y1:y2, x1:x2].sum() == item.mask.sum() == item.area
             assert item.mask[y1:y2, x1].any()
             assert item.mask[y1, x1:x2].any()
             assert item.mask[y1:y2, x2 - 1].any()
@@ -118,11 +85,29 @@ def test_masks_are_disjoint_and_boxes_fit_them(scenes):
 def test_what_is_hidden_lies_behind_what_is_nearer(scenes):
     for scene in scenes:
         for item in scene.objects:
-            assert 0 <= item.hidden < 0.4
+            if item.style != "frame":  # what is seen in it hides more of it
+                assert 0 <= item.hidden < 0.45
             nearer = [other.full_mask for other in scene.objects if other.depth < item.depth]
             cover = np.logical_or.reduce(nearer) if nearer else np.zeros_like(item.mask)
             differing = (item.mask != (item.full_mask & ~cover)).sum()
-            assert differing <= 0.03 * item.full_mask.sum() + 4  # pixels along the edge that both only share
+            assert differing <= 0.04 * item.full_mask.sum() + 8  # pixels along the edge that both only share
+
+
+def test_most_scenes_with_several_objects_show_one_in_front_of_another(scenes):
+    several = [scene for scene in scenes if len(scene.objects) > 1]
+    share = np.mean(
+        [
+            any(relation(scene, a, b) == "behind" for a, b in permutations(range(len(scene.objects)), 2))
+            for scene in several
+        ]
+    )
+    assert share > 1 / 3
+
+
+def test_about_two_objects_of_three_are_sprites(scenes):
+    styles = Counter(item.style for scene in scenes for item in scene.objects if item.style != "frame")
+    assert 0.5 < 1 - styles["shape"] / styles.total() < 0.8
+    assert set(styles) == {"shape", "fluent", "noto"}
 
 
 def test_edges_of_a_shape_are_shared_by_area():
@@ -152,15 +137,15 @@ def test_an_outline_has_area_one_and_its_centroid_at_the_origin(shape):
 def color_name(pixels):
     """Names a color (3,) by rules apart from those that the world draws with."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(pixels / 255))
-    if value < 0.22:
+    if value < 0.25:
         return "black"
-    if saturation < 0.12:
-        return "white" if value > 0.8 else "gray"
+    if saturation < 0.14:
+        return "white" if value > 0.78 else "gray"
     hue *= 360
-    if hue < 12 or hue > 350:
+    if hue < 14 or hue > 350:
         return "red"
-    if hue < 42:
-        return "brown" if value < 0.6 else "orange"
+    if hue < 43:
+        return "brown" if value < 0.62 else "orange"
     for name, end in (("yellow", 75), ("green", 170), ("blue", 248), ("purple", 300), ("pink", 350)):
         if hue <= end:
             return name
@@ -171,45 +156,70 @@ def test_the_size_and_place_words_follow_from_the_mask(scenes):
     for scene in scenes:
         for item in scene.objects:
             rows, columns = np.nonzero(item.mask)
-            share = item.mask.mean()
+            percent = 100 * item.mask.mean()
+            bounds = {"tiny": (0.1, 0.41), "small": (0.59, 1.7), "medium": (2.5, 4.7), "large": (7, 40)}
+            if item.size is not None:
+                assert bounds[item.size][0] < percent < bounds[item.size][1]
             height, width = item.mask.shape
-            assert {
-                0.4 < share / 0.01 < 1.7: "small",
-                2.4 < share / 0.01 < 4.8: "medium",
-                share > 0.07: "large",
-            }[True] == item.size
             assert item.place == place_of((columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height)
 
 
-def test_the_color_word_is_that_of_most_of_the_object(scenes):
+def test_nearly_every_object_has_a_size(scenes):
+    missing = [item.size is None for scene in scenes for item in scene.objects if item.style != "frame"]
+    assert np.mean(missing) < 0.12
+
+
+def test_the_color_word_of_a_shape_is_that_of_most_of_it(scenes):
+    wrong = []
     for scene in scenes:
         for item in scene.objects:
-            names = Counter(color_name(pixel) for pixel in scene.image[item.mask][::3].astype(float))
-            if item.pattern == "plain":
-                mean = scene.image[item.mask].mean(axis=0)
-                assert color_name(mean) == item.color
-                assert item.second_color is None
+            if item.shape is None or item.size == "tiny" or item.reflection_of is not None:
+                continue
+            pixels = scene.image[item.mask].astype(float)
+            names = Counter(color_name(pixel) for pixel in pixels[:: max(1, len(pixels) // 400)])
+            wrong.append((names.most_common(1)[0][0] != item.color, item.color, item.material))
+            if item.second_color is not None:
+                assert item.pattern not in (None, "plain")
             else:
-                assert names.most_common(1)[0][0] == item.color
-                assert names[item.second_color] > 0.1 * names.total()
+                assert item.pattern in (None, "plain")
+    assert np.mean([w[0] for w in wrong]) < 0.04, [w for w in wrong if w[0]]
+
+
+def test_the_color_word_of_a_sprite_is_that_of_the_written_rule(scenes):
+    sprites = [(s, o) for s in scenes for o in s.objects if o.style in ("fluent", "noto")]
+    assert all(item.color == color_of(scene.image, item.mask) for scene, item in sprites)
+    assert 0.15 < np.mean([item.color is not None for _, item in sprites]) < 0.8
+
+
+def test_patterns_and_materials_are_said_only_where_they_can_be_seen(scenes):
+    for scene in scenes:
+        for item in scene.objects:
+            assert (item.pattern is not None) == (item.shape is not None and item.size not in ("tiny", None))
+            assert item.material is None or item.size in ("medium", "large")
+    shapes = [item for scene in scenes for item in scene.objects if item.material]
+    assert {item.material for item in shapes} == set(MATERIALS)
 
 
 def test_sizes_and_places_have_gaps_where_no_word_is_said():
-    assert [size_of(share) for share in (0.01, 0.02, 0.04, 0.06, 0.1, 0.2)] == [
-        "small", None, "medium", None, "large", None,
+    assert [size_of(share) for share in (0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.5)] == [
+        "tiny", None, "small", None, "medium", None, "large", "large",
     ]  # fmt: skip
     assert place_of(0.5, 0.5) == "center"
     assert place_of(0.9, 0.1) == "top right"
     assert place_of(0.9, 0.35) is None
 
 
+# Splits
+
+
 def test_training_never_shows_a_held_out_combination_and_held_out_scenes_often_do(scenes):
     def shown(scene):
-        return [is_held_out(item.shape, item.color, item.pattern) for item in scene.objects]
+        shapes = (item for item in scene.objects if item.shape and item.size and item.reflection_of is None)
+        return [is_held_out(item.shape, item.color, item.pattern or "plain") for item in shapes]
 
     assert not any(any(shown(scene)) for scene in scenes)
-    held_out = [new for seed in range(40) for new in shown(render_scene(seed, split="held-out"))]
-    assert 0.35 < np.mean(held_out) < 0.65
+    held_out = [new for seed in range(40) for new in shown(render_scene(seed, split="held-out", size=(192, 192)))]
+    assert 0.25 < np.mean(held_out) < 0.7
 
 
 def test_each_word_of_a_held_out_combination_is_in_training():
@@ -219,183 +229,106 @@ def test_each_word_of_a_held_out_combination_is_in_training():
         assert {combination[position] for combination in kept} == set(words)
 
 
+def test_held_out_nouns_and_styles_are_never_trained(scenes):
+    def nouns_and_styles(group):
+        sprites = [item for scene in group for item in scene.objects if item.style not in ("shape", "frame")]
+        return {item.noun for item in sprites}, {item.style for item in sprites}
+
+    nouns, styles = nouns_and_styles(scenes)
+    new_nouns, known_styles = nouns_and_styles([render_scene(n, split="held-out-nouns") for n in range(15)])
+    known_nouns, new_styles = nouns_and_styles([render_scene(n, split="held-out-style") for n in range(15)])
+    assert nouns <= set(world_nouns("train")) == set(world_nouns("held-out")) >= known_nouns
+    assert new_nouns <= set(world_nouns("held-out-nouns"))
+    assert not set(world_nouns("held-out-nouns")) & set(world_nouns("train"))
+    assert known_styles <= {"fluent", "noto"} == styles
+    assert new_styles == {"twemoji"}
+
+
+def test_no_noun_is_a_shape_or_a_frame_as_well():
+    assert not set(world_nouns("train")) & {*SHAPES, *FRAMES}
+
+
+# What is special
+
+
 def test_look_alikes_that_differ_in_one_attribute_are_frequent(scenes):
-    names = ("size", "color", "pattern", "shape")
+    names = ("size", "color", "pattern", "noun")
 
     def has_look_alikes(scene):
         words = [[getattr(item, name) for name in names] for item in scene.objects]
         return any(sum(x != y for x, y in zip(a, b, strict=True)) == 1 for a, b in combinations(words, 2))
 
     several = [scene for scene in scenes if len(scene.objects) > 1]
-    assert np.mean([has_look_alikes(scene) for scene in several]) > 0.4
+    assert np.mean([has_look_alikes(scene) for scene in several]) > 0.3
+
+
+def test_a_reflection_is_the_mirrored_picture_of_its_object():
+    found = 0
+    for seed in range(70):
+        scene = render_scene(seed, size=(192, 208))
+        for item in scene.objects:
+            if item.reflection_of is None:
+                continue
+            found += 1
+            thing = scene.objects[item.reflection_of]
+            assert (item.noun, item.style, thing.reflection_of) == (thing.noun, thing.style, None)
+            in_mirror = item.inside is not None
+            turned = thing.full_mask[:, ::-1] if in_mirror else thing.full_mask[::-1]
+            assert shape_overlap(item.full_mask, turned) > (0.8 if in_mirror else 0.55)  # water has ripples
+    assert found > 7
+
+
+def shape_overlap(a, b):
+    """IoU of two masks (H, W), each cut to its box and brought to one size."""
+
+    def cut(mask):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return np.asarray(Image.fromarray(part).resize((48, 48)))
+
+    a, b = cut(a), cut(b)
+    return (a & b).sum() / (a | b).sum()
+
+
+def test_what_is_inside_a_frame_lies_within_its_outline():
+    kinds = Counter()
+    for seed in range(60):
+        scene = render_scene(seed, size=(192, 208))
+        for item in scene.objects:
+            if item.inside is not None:
+                frame = scene.objects[item.inside]
+                kinds[frame.noun] += 1
+                assert frame.noun in FRAMES
+                assert not (item.full_mask & ~frame.full_mask).any()
+                assert (frame.noun == "mirror") == (item.reflection_of is not None)
+    assert set(kinds) == set(FRAMES)
 
 
 def test_relations_follow_from_the_masks(scenes):
     for scene in scenes:
-        for a, b in combinations(scene.objects, 2):
-            found, false = relation(a, b), false_relations(a, b)
-            assert found not in false
-            assert relation(b, a) == (opposite(found) if found else None)
+        for i, j in permutations(range(len(scene.objects)), 2):
+            a, b = scene.objects[i], scene.objects[j]
+            found, false, true = relation(scene, i, j), false_relations(scene, i, j), true_relations(scene, i, j)
+            assert not set(true) & set(false)
+            assert found is None or found in true
             if found is None:
                 continue
-            assert opposite(found) in false
+            turned = opposite(found)
+            assert relation(scene, j, i) == turned
+            assert turned is None or turned in false
             (ya, xa), (yb, xb) = np.argwhere(a.mask).mean(axis=0), np.argwhere(b.mask).mean(axis=0)
             across, down = xb - xa, yb - ya
-            apart = {
+            holds = {
                 "to the left of": across > 2 * abs(down),
                 "to the right of": -across > 2 * abs(down),
                 "above": down > 2 * abs(across),
                 "below": -down > 2 * abs(across),
-                "in front of": (a.mask & b.full_mask).sum() > 20,
-                "behind": (b.mask & a.full_mask).sum() > 20,
+                "in front of": (a.mask & b.full_mask).sum() > 10,
+                "behind": (b.mask & a.full_mask).sum() > 10,
+                "inside": a.inside == j and a.reflection_of is None,
+                "a reflection of": a.reflection_of == j,
             }
-            assert apart[found]
-
-
-# Language
-
-
-def test_a_caption_says_only_what_is_true_and_all_of_it(scenes):
-    rng = np.random.default_rng(0)
-    for scene in scenes:
-        for item in scene.objects:
-            text = write_caption(item, rng)
-            assert read_caption(text) == attribute_words(item)
-            assert ("hidden" in text) == (item.hidden >= 0.1)
-            assert "  " not in text
-            assert text[0].isupper()
-            assert text.endswith(".")
-
-
-def test_reading_a_caption_stops_at_the_other_prompt():
-    text = "A big grey ring with white stripes in the top-left. It is behind <Prompt3>, a small red star."
-    read = {"size": "large", "color": "gray", "pattern": "striped", "shape": "ring", "place": "top left"}
-    assert read_caption(text) == read
-    assert read_relation(text) == "behind"
-    assert read_caption("Nothing to see") == {}
-    assert read_relation("It is behind the wall.") is None
-
-
-def test_every_kind_is_asked_and_names_its_prompts(turns):
-    assert {turn.kind for _, _, turn in turns} == set(KINDS)
-    for _, prompts, turn in turns:
-        assert set(turn.prompts) <= set(prompts)
-        named = {number for number in range(5) if f"<Prompt{number}>" in turn.question + turn.answer}
-        assert named <= set(turn.prompts)
-
-
-def test_answers_are_true(turns):
-    for scene, prompts, turn in turns:
-        items = {number: scene.objects[index] for number, index in prompts.items()}
-        first = items[turn.prompts[0]]
-        kind = turn.kind.removeprefix("choice-")
-        answer = turn.choices["ABCD".index(turn.answer)] if turn.choices else turn.answer
-        if kind in ATTRIBUTES:
-            said = read_caption(answer)
-            assert said == {kind: attribute_words(first)[kind]}
-        elif kind == "relation":
-            assert relation(first, items[turn.prompts[1]]) == read_relation(answer)
-        elif kind == "relation-caption":
-            assert relation(first, items[turn.prompts[1]]) == read_relation(answer)
-            assert read_caption(answer) == attribute_words(first)
-        elif kind == "which":
-            said = read_caption(turn.question.split(" is the ")[1])
-            fitting = [
-                f"<Prompt{number}>" for number, item in items.items() if said.items() <= attribute_words(item).items()
-            ]
-            assert fitting == [answer]
-        elif kind == "same":
-            attribute = next(name for name in ATTRIBUTES if name in turn.question)
-            a, b = (getattr(items[number], attribute) for number in turn.prompts)
-            assert (a == b) == (answer == "yes")
-        elif kind == "yes-no":
-            claim = read_caption(turn.question)
-            assert len(claim) == 1
-            assert (claim.items() <= attribute_words(first).items()) == (answer == "yes")
-        elif kind == "yes-no-relation":
-            a, b = (items[number] for number in turn.prompts)
-            claim = read_relation(turn.question)
-            assert (relation(a, b) == claim) == (answer == "yes")
-            assert (claim in false_relations(a, b)) == (answer == "no")
-
-
-def test_wrong_options_are_wrong_and_differ(turns):
-    for scene, prompts, turn in turns:
-        if not turn.choices:
-            continue
-        assert len(set(turn.choices)) == len(turn.choices)
-        if turn.kind == "choice-relation":
-            a, b = (scene.objects[prompts[number]] for number in turn.prompts)
-            claims = [read_relation(choice) for choice in turn.choices]
-            right = claims.pop("ABCD".index(turn.answer))
-            assert right == relation(a, b)
-            assert set(claims) <= set(false_relations(a, b))
-
-
-def test_multiple_choice_has_the_form_of_gar_bench(turns):
-    turn = next(turn for _, _, turn in turns if turn.kind == "choice-color")
-    question, heading, *options, instruction = turn.question.split("\n")
-    assert question.startswith("Question: ")
-    assert heading == "Options:"
-    assert options == [f"{letter}. {choice}" for letter, choice in zip("ABCD", turn.choices, strict=True)]
-    assert instruction == "Answer with the correct option's letter directly."
-    assert turn.answer in "ABCD"
-
-
-def test_no_constant_answer_beats_chance(turns):
-    for kind, counts, chance in constant_answers(turns):
-        ((_, best),) = counts.most_common(1)
-        spread = 2 * np.sqrt(chance * (1 - chance) / (counts.total() / 2))  # both draws of a scene are alike
-        assert best / counts.total() <= chance + 0.03 + spread, (kind, counts)
-
-
-@pytest.mark.slow
-def test_no_constant_answer_beats_chance_by_three_points():
-    for kind, counts, chance in constant_answers(ask(4000)):
-        ((_, best),) = counts.most_common(1)
-        assert best / counts.total() <= chance + 0.03, (kind, counts)
-
-
-def constant_answers(turns):
-    """Yields each balanced kind with how often each answer is right, and chance."""
-    words = {"relation": len(RELATIONS), "same": 2, "yes-no": 2, "yes-no-relation": 2}
-    words |= {name: len(vocabulary) for name, vocabulary in ATTRIBUTES.items()}
-    answers, chances = defaultdict(Counter), defaultdict(list)
-    for _, prompts, turn in turns:
-        if turn.kind in ("caption", "relation-caption"):
-            continue
-        answer = read_relation(turn.answer) if turn.kind == "relation" else turn.answer
-        answers[turn.kind][answer] += 1
-        possible = len(prompts) if turn.kind == "which" else len(turn.choices) or words[turn.kind]
-        chances[turn.kind].append(1 / possible)
-    for kind, counts in answers.items():
-        assert counts.total() > 300
-        yield kind, counts, np.mean(chances[kind])
-
-
-def test_no_constant_answer_to_same_or_different_is_right_for_one_attribute(turns):
-    answers = defaultdict(Counter)
-    for _, _, turn in turns:
-        if turn.kind == "same":
-            answers[next(name for name in ATTRIBUTES if name in turn.question)][turn.answer] += 1
-    for attribute, counts in answers.items():
-        assert abs(counts["yes"] / counts.total() - 0.5) < 0.15, (attribute, counts)  # some 100 each
-
-
-def test_one_prompt_is_described_in_the_published_words():
-    scene = render_scene(0)
-    rng = np.random.default_rng(0)
-    (alone,) = write_turns(scene, {3: 0}, rng, kinds=["caption"])
-    assert alone.question == "Describe this masked region in detail."
-    (among,) = write_turns(scene, {3: 0, 1: 1}, rng, kinds=["caption"])
-    assert among.question in ("Describe <Prompt3> in detail.", "Describe <Prompt1> in detail.")
-
-
-def test_the_number_of_turns_is_as_asked_and_no_question_comes_twice():
-    scene = next(scene for scene in map(render_scene, range(100)) if len(scene.objects) == 5)
-    found = write_turns(scene, dict(enumerate(range(5))), np.random.default_rng(0), n=40)
-    assert len(found) == 40
-    assert len({turn.question for turn in found}) == 40
+            assert holds[found]
 
 
 # What callers get wrong
@@ -410,20 +343,6 @@ def test_a_wrong_seed_split_or_size_is_refused_with_its_value():
         render_scene(0, size=(32, 256))
     with pytest.raises(InputError, match=r"\(200, 600\).*2 times"):
         render_scene(0, size=(200, 600))
-
-
-def test_a_wrong_prompt_or_kind_is_refused_with_its_value():
-    scene, rng = render_scene(0), np.random.default_rng(0)
-    with pytest.raises(PromptError, match="prompt number 5"):
-        write_turns(scene, {5: 0}, rng)
-    with pytest.raises(PromptError, match="object 99"):
-        write_turns(scene, {0: 99}, rng)
-    with pytest.raises(PromptError, match="another object"):
-        write_turns(scene, {0: 0, 1: 0}, rng)
-    with pytest.raises(PromptError, match="no prompt"):
-        write_turns(scene, {}, rng)
-    with pytest.raises(PromptError, match="'mirror'"):
-        write_turns(scene, {0: 0}, rng, kinds=["mirror"])
 
 
 def test_photographs_of_a_folder_are_added_to_those_of_the_package(tmp_path):

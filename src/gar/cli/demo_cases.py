@@ -104,7 +104,7 @@ def _world_case(scene: Scene, max_regions: int) -> Case:
         kind="world",
         image=Image.fromarray(scene.image),
         regions=tuple(Region.mask(item.mask) for item in objects),
-        known=tuple(write_caption(item, rng) for item in objects),
+        known=tuple(write_caption(scene, index, rng) for index in order[:max_regions]),
         words=tuple(attribute_words(item) for item in objects),
         questions=tuple(questions),
     )

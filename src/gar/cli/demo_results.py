@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gar.cli.reporting import prompt_tag
-from gar.graspworld.captions import read_caption
+from gar.graspworld import read_caption
 
 if TYPE_CHECKING:
     from gar.assistant import Answer

@@ -1,37 +1,50 @@
-"""GraspWorld: pictures of shapes with exact masks and truthful text, everything from a seed.
+"""GraspWorld: pictures of things with exact masks and truthful text, everything from a seed.
 
     render_scene(seed)                       Scene: an image and objects, each with its words and its mask
     choose_prompts(scene, rng)               which objects are pointed at, and by which prompt number
     write_turns(scene, prompts, rng)         questions about them with true answers
     read_caption(text), attribute_words(o)   words that a caption uses, words that are true
+    relation_is_true(scene, index, text)     whether what a caption says of another object is so
 
 Needs numpy and Pillow only.
 """
 
-from gar.graspworld.captions import attribute_words, read_caption, read_relation
-from gar.graspworld.language import KINDS, Turn, choose_prompts, write_turns
+from gar.graspworld.appearance import Cutout
+from gar.graspworld.captions import attribute_words
+from gar.graspworld.language import CAPTION_KINDS, DRILLS, KINDS, Turn, choose_prompts, write_turns
+from gar.graspworld.plans import world_nouns
+from gar.graspworld.reading import read_caption, read_relation, relation_is_true
 from gar.graspworld.scene import Scene, WorldObject, render_scene
 from gar.graspworld.vocabulary import (
     ATTRIBUTES,
     COLORS,
+    FRAMES,
     HELD_OUT_VERSION,
+    MATERIALS,
     PATTERNS,
     PLACES,
     RELATIONS,
     SHAPES,
     SIZES,
+    SPLITS,
 )
 
 __all__ = [
     "ATTRIBUTES",
+    "CAPTION_KINDS",
     "COLORS",
+    "DRILLS",
+    "FRAMES",
     "HELD_OUT_VERSION",
     "KINDS",
+    "MATERIALS",
     "PATTERNS",
     "PLACES",
     "RELATIONS",
     "SHAPES",
     "SIZES",
+    "SPLITS",
+    "Cutout",
     "Scene",
     "Turn",
     "WorldObject",
@@ -39,6 +52,8 @@ __all__ = [
     "choose_prompts",
     "read_caption",
     "read_relation",
+    "relation_is_true",
     "render_scene",
+    "world_nouns",
     "write_turns",
 ]

@@ -1,139 +1,167 @@
-"""What is said about one object, and reading it back out of a sentence.
+"""What is said about one object: words that are true of it, and sentences that a person would write.
 
 Choices:
-- A caption names size, color, pattern, shape, and the place where it has one; that part is hidden only where
-  at least a tenth is. It names no other object except as `<PromptK>`, since a reader sees no other names.
-- A pattern is said by its word ("striped") or by what it is made of ("with white stripes").
-- `read_caption` reads the words of the described object only: it stops at a relation to another prompt.
+- A caption names what the object has of size, color, pattern, material and place, its noun, and at most one relation,
+  which comes last. A word that the object does not have (`None`) is not said.
+- A region that is described alone may be related to the object nearest to it, by a name that fits nothing else in the
+  picture and only if that is large enough to be recognised; or to the mirror or picture that it is seen in.
+- A pattern is said by its word ("striped") or by what it is made of ("with white stripes"), a material by its
+  adjective or as "made of wood".
 """
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
-from gar.graspworld.scene import WorldObject
-from gar.graspworld.vocabulary import ATTRIBUTES, COLORS, RELATIONS, place_phrase
+from gar.graspworld.naming import differ_clearly, is_plural, is_uncounted, with_article
+from gar.graspworld.plans import pick
+from gar.graspworld.relations import relation
+from gar.graspworld.scene import Scene, WorldObject
+from gar.graspworld.vocabulary import place_phrase
 
-__all__ = ["attribute_words", "noun_phrase", "read_caption", "read_relation", "with_article", "write_caption"]
+__all__ = ["HIDDEN", "MADE_OF", "MATERIAL_ADJECTIVES", "attribute_words", "noun_phrase", "write_caption"]
 
-_HIDDEN = 0.1
-_MADE_OF = {"striped": "stripes", "dotted": "dots", "checkered": "checks"}
+HIDDEN = 0.1
+"""Least share of an object that is hidden where a caption says so."""
+MADE_OF = {"striped": "stripes", "dotted": "dots", "checkered": "checks"}
+MATERIAL_ADJECTIVES = {"wood": "wooden", "fur": "furry"}
+"""Where the adjective of a material is another word."""
 
-_SENTENCES = (
+_RELATED = 0.75  # how often a caption names a relation, if it can
+_SHADOWED = ("tiny",)  # sizes of objects that are too small to be named in passing
+_WITH_PLACE = (
     "{np} {at} of the picture.",
     "{np} {at}.",
-    "{at} of the picture, there is {np}.",
-    "this is {np} {at}.",
+    "{at} of the picture, there {be} {np}.",
+    "{at} of the picture {be} {np}.",
+    "this {be} {np} {at}.",
     "the region shows {np} {at} of the picture.",
-    "{short} {at}. It is {color} and {pattern}.",
-    "{color_shape}, {pattern} and {size}, {at} of the picture.",
+    "{np} {be} visible {at} of the picture.",
+    "{np}, which {be} {at} of the picture.",
+    "{short} {at}.{more}",
+    "{short}, located {at} of the picture.{more}",
 )
-_SENTENCES_WITHOUT_PLACE = (
+_WITHOUT_PLACE = (
     "{np}.",
-    "this is {np}.",
+    "this {be} {np}.",
     "the region shows {np}.",
-    "{short}. It is {color} and {pattern}.",
-    "{color_shape}, {pattern} and {size}.",
+    "here {be} {np}.",
+    "{short}.{more}",
 )
-
-_OTHER_WORDS = {
-    "grey": "gray",
-    "big": "large",
-    "tiny": "small",
-    "medium-sized": "medium",
-    "solid": "plain",
-    "spotted": "dotted",
-    "checked": "checkered",
-    **{made_of: pattern for pattern, made_of in _MADE_OF.items()},
-    "middle": "center",
-    "top middle": "top center",
-    "bottom middle": "bottom center",
-}
-_RELATION = re.compile("(" + "|".join(RELATIONS) + r") (?:the )?<Prompt\d>")
-_SECOND_COLOR = re.compile(rf"\b(?:{'|'.join(COLORS)}) ({'|'.join(_MADE_OF.values())})\b")
 
 
 def attribute_words(item: WorldObject) -> dict[str, str]:
-    """Returns the words that are true of an object: size, color, pattern, shape, and place if it has one."""
-    words = {name: getattr(item, name) for name in ATTRIBUTES}
+    """Returns the words that are true of an object: noun, size, color, pattern, material, shape and place it has."""
+    names = ("noun", "size", "color", "pattern", "material", "shape", "place")
+    words = {name: getattr(item, name) for name in names}
     return {name: word for name, word in words.items() if word is not None}
 
 
-def with_article(words: str) -> str:
-    """Puts "a" or "an" before a noun phrase of this world."""
-    return f"{'an' if words.startswith(('arrow', 'orange', 'object')) else 'a'} {words}"
-
-
-def _size_word(size: str) -> str:
+def _size_word(size: str | None) -> str | None:
     return "medium-sized" if size == "medium" else size
 
 
 def noun_phrase(item: WorldObject, rng: np.random.Generator) -> str:
-    """Names an object with all that does not depend on its place: "a large red star with white stripes"."""
-    size, color, pattern, shape = _size_word(item.size), item.color, item.pattern, item.shape
-    wording = rng.integers(3)
-    if wording == 0:
-        return with_article(f"{size} {color} {pattern} {shape}")
-    if wording == 1 or item.second_color is None:
-        return with_article(f"{size} {pattern} {color} {shape}")
-    return with_article(f"{size} {color} {shape} with {item.second_color} {_MADE_OF[pattern]}")
+    """Names an object with all that does not depend on its place: "a large red wooden star with white stripes"."""
+    size = None if is_uncounted(item.noun) else _size_word(item.size)
+    color, pattern, material = item.color, item.pattern, item.material
+    adjective = MATERIAL_ADJECTIVES.get(material, material) if material else None
+    tail = ""
+    if pattern is not None and item.second_color is not None and rng.random() < 0.5:
+        tail, pattern = f" with {item.second_color} {MADE_OF[pattern]}", None
+    elif material is not None and rng.random() < 0.3:
+        tail, adjective = f" made of {material}", None
+    middle = (pattern, color) if rng.random() < 0.5 else (color, pattern)
+    return with_article(item.noun, size, *middle, adjective) + tail
 
 
-def write_caption(item: WorldObject, rng: np.random.Generator) -> str:
-    """Describes an object in one to three sentences, in varied order and words."""
-    templates = _SENTENCES if item.place else _SENTENCES_WITHOUT_PLACE
-    text = templates[rng.integers(len(templates))].format(
-        np=noun_phrase(item, rng),
-        at=place_phrase(item.place) if item.place else "",
-        short=with_article(f"{_size_word(item.size)} {item.shape}"),
-        color_shape=with_article(f"{item.color} {item.shape}"),
-        color=item.color,
-        pattern=item.pattern,
-        size=_size_word(item.size),
-    )
-    text = text[0].upper() + text[1:]
-    return f"{text} Part of it is hidden." if item.hidden >= _HIDDEN else text
+def _more(item: WorldObject) -> str:
+    """Says in a sentence of its own what a short phrase leaves out."""
+    left = [word for word in (item.color, item.pattern) if word]
+    if is_uncounted(item.noun) and item.size:
+        left.insert(0, _size_word(item.size) or "")
+    if item.material:
+        left.append(f"made of {item.material}")
+    if not left:
+        return ""
+    listed = left[0] if len(left) == 1 else f"{', '.join(left[:-1])} and {left[-1]}"
+    return f" {'They are' if is_plural(item.noun) else 'It is'} {listed}."
 
 
-def _first_of(words: tuple[str, ...], text: str) -> str | None:
-    """Returns the word that comes first in a text, in its canonical form; of two at one spot the longer."""
-    forms = {word: word for word in words}
-    forms |= {other: word for other, word in _OTHER_WORDS.items() if word in words}
-    pattern = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    found = re.search(rf"\b(?:{pattern})\b", text)
-    return forms[found.group()] if found else None
+def _short_name(scene: Scene, index: int) -> str | None:
+    """Names an object by its noun, or its color and noun, so that nothing else in the scene could be meant."""
+    item = scene.objects[index]
+    if item.size in _SHADOWED or item.reflection_of is not None:
+        return None
+    rivals = [
+        other for n, other in enumerate(scene.objects) if n != index and not differ_clearly(item.noun, other.noun)
+    ]
+    if not rivals:
+        return with_article(item.noun)
+    if item.color is None or any(other.color in (None, item.color) for other in rivals):
+        return None
+    return with_article(item.noun, item.color)
 
 
-def read_caption(text: str) -> dict[str, str]:
-    """Reads which words a caption uses of the object that it describes.
+def _neighbor(scene: Scene, index: int) -> tuple[str, str] | None:
+    """Finds what an object can be related to: (relation, name); what it is in or overlaps first, then the nearest."""
+    found: list[tuple[bool, float, str, str]] = []
+    for other in range(len(scene.objects)):
+        if other == index:
+            continue
+        word, name = relation(scene, index, other), _short_name(scene, other)
+        if word is None or name is None or word == "a reflection of":
+            continue
+        x, y = (scene.objects[other].centroid[axis] - scene.objects[index].centroid[axis] for axis in (0, 1))
+        found.append((word not in ("inside", "in front of", "behind"), x * x + y * y, word, name))
+    return min(found)[2:] if found else None
+
+
+def _reflected(scene: Scene, item: WorldObject) -> str:
+    return "in a mirror" if item.inside is not None else "in the water"
+
+
+def _say_relation(word: str, name: str, item: WorldObject, rng: np.random.Generator) -> tuple[str, bool]:
+    """Words a relation: text, and whether it is a sentence of its own."""
+    it_is = "They are" if is_plural(item.noun) else "It is"
+    if word == "inside" and name.endswith("screen"):
+        return pick(rng, ((f", shown on {name}", False), (f" {it_is} shown on {name}.", True)))
+    if word == "behind" and item.hidden >= HIDDEN:
+        return f" {it_is} partly hidden behind {name}.", True
+    return pick(rng, ((f", {word} {name}", False), (f" {it_is} {word} {name}.", True)))
+
+
+def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related: bool = True) -> str:
+    """Describes an object in one to three sentences, in varied order and words.
 
     Args:
-        text: A caption, by this world or by a model.
-
-    Returns:
-        The first size, color, pattern, shape and place word, as in `ATTRIBUTES`; those that are missing are
-        left out. Words after a relation to another prompt are not read.
-
-    Example:
-        >>> read_caption("A big red star with white stripes. It is above <Prompt1>, a small circle.")
-        {'size': 'large', 'color': 'red', 'pattern': 'striped', 'shape': 'star'}
+        scene: A scene.
+        index: Index of the object in `scene.objects`.
+        rng: Where order and words come from.
+        related: Whether a relation to another object may be named.
     """
-    text = text.lower().replace("<prompt", "<Prompt")
-    relation = _RELATION.search(text)
-    own = text[: relation.start()] if relation else text
-    own = _SECOND_COLOR.sub(r"\1", own)
-    own = re.sub(r"\b(top|bottom|middle)-(left|center|right)\b", r"\1 \2", own)
-    words = {name: _first_of(vocabulary, own) for name, vocabulary in ATTRIBUTES.items()}
-    return {name: word for name, word in words.items() if word is not None}
-
-
-def read_relation(text: str) -> str | None:
-    """Reads the first relation to a prompt that a text claims: one of `RELATIONS`, or None.
-
-    >>> read_relation("<Prompt0> is to the left of <Prompt1>.")
-    'to the left of'
-    """
-    found = _RELATION.search(text)
-    return found.group(1) if found else None
+    item = scene.objects[index]
+    templates = _WITH_PLACE if item.place else _WITHOUT_PLACE
+    if is_uncounted(item.noun):
+        templates = tuple(template for template in templates if "{more}" in template)
+    text = pick(rng, templates).format(
+        np=noun_phrase(item, rng),
+        at=place_phrase(item.place) if item.place else "",
+        be="are" if is_plural(item.noun) else "is",
+        short=with_article(item.noun, None if is_uncounted(item.noun) else _size_word(item.size)),
+        more=_more(item),
+    )
+    text = text.replace("this are", "these are")
+    text = text[0].upper() + text[1:]
+    it_is = "They are" if is_plural(item.noun) else "It is"
+    if item.reflection_of is not None:
+        where = _reflected(scene, item)
+        return f"{text} {pick(rng, (f'{it_is} reflected {where}.', f'{it_is} a reflection {where}.'))}"
+    neighbor = _neighbor(scene, index) if related and rng.random() < _RELATED else None
+    if neighbor is not None:
+        said, own_sentence = _say_relation(*neighbor, item, rng)
+        if own_sentence:
+            return text + said
+        if text.count(".") == 1:
+            return text[:-1] + said + "."
+    return f"{text} Part of {'them' if is_plural(item.noun) else 'it'} is hidden." if item.hidden >= HIDDEN else text

@@ -29,10 +29,10 @@ _LETTER = 6.4  # mean width of a letter in pixels
 
 def _captions(scene: Scene, width: int) -> list[tuple[int, str]]:
     """Writes a caption of each object, the same for the same scene: (number of the object, line of text)."""
-    rng = np.random.default_rng(scene.seed)
+    rng = np.random.default_rng(scene.seed or 0)
     lines: list[tuple[int, str]] = []
-    for number, item in enumerate(scene.objects):
-        text = f"{number}  {write_caption(item, rng)}"
+    for number in range(len(scene.objects)):
+        text = f"{number}  {write_caption(scene, number, rng)}"
         lines.extend((number, line) for line in textwrap.wrap(text, int(width / _LETTER), subsequent_indent="    "))
     return lines
 

@@ -4,22 +4,31 @@ Choices:
 - A word is used only where it cannot be argued about. Sizes leave gaps between their classes, places leave a
   band along the borders of their cells, colours leave gaps between their ranges (`paint.py`).
 - Sizes and places are judged by what can be seen (the visible mask), so that they can be checked from it.
+- A pattern is said of an object from small upwards, a material from medium upwards: on fewer pixels they cannot be
+  seen.
 - Some (shape, color, pattern) triples are never drawn for training, so that a held-out scene can ask for a
   combination that was never seen although each of its words was.
 """
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 __all__ = [
     "ATTRIBUTES",
     "COLORS",
+    "FRAMES",
     "HELD_OUT_VERSION",
+    "MATERIALS",
     "PATTERNS",
     "PLACES",
     "RELATIONS",
     "SHAPES",
     "SIZES",
     "SIZE_SHARES",
+    "SPLITS",
+    "STYLES",
+    "Split",
     "is_held_out",
     "opposite",
     "place_of",
@@ -27,8 +36,15 @@ __all__ = [
     "size_of",
 ]
 
-HELD_OUT_VERSION = 1
-"""Version of the split; it enters every seed. It changes whenever a scene of the same seed would change."""
+HELD_OUT_VERSION = 2
+"""Version of the splits; it enters every seed. It changes whenever a scene of the same seed would change."""
+
+Split = Literal["train", "held-out", "held-out-nouns", "held-out-style"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+"""Training; new scenes of what training shows; nouns never trained; a rendering style never trained."""
+
+STYLES = ("shape", "frame", "fluent", "noto", "twemoji", "photo")
+"""How an object is drawn: a shape or a frame by rule, a sprite of one of three sets, a cutting of a photograph."""
 
 SHAPES = (
     "circle",
@@ -46,7 +62,10 @@ SHAPES = (
 )
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "gray")
 PATTERNS = ("plain", "striped", "dotted", "checkered")
-SIZES = ("small", "medium", "large")
+MATERIALS = ("plastic", "metal", "wood", "glass", "fabric", "fur")
+FRAMES = ("mirror", "picture frame", "screen")
+"""What other objects can be seen in."""
+SIZES = ("tiny", "small", "medium", "large")
 PLACES = (
     "top left",
     "top center",
@@ -59,20 +78,30 @@ PLACES = (
     "bottom right",
 )
 """Cells of a 3×3 grid in reading order; `place_phrase` makes a phrase of one."""
-RELATIONS = ("to the left of", "to the right of", "above", "below", "in front of", "behind")
-"""Each relation stands beside its opposite."""
+RELATIONS = (
+    "to the left of",
+    "to the right of",
+    "above",
+    "below",
+    "in front of",
+    "behind",
+    "inside",
+    "a reflection of",
+)
+"""The first six stand beside their opposites; the last two have none."""
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": SIZES,
     "color": COLORS,
     "pattern": PATTERNS,
+    "material": MATERIALS,
     "shape": SHAPES,
     "place": PLACES,
 }
-"""Every attribute of an object with the words it can have."""
+"""Every attribute of an object but its noun, with the words it can have."""
 
-SIZE_SHARES = {"small": (0.006, 0.016), "medium": (0.026, 0.046), "large": (0.075, 0.130)}
-"""Share of the picture that an object of each size covers; each class begins at 1.6 × the end of the last."""
+SIZE_SHARES = {"tiny": (0.0, 0.004), "small": (0.006, 0.016), "medium": (0.026, 0.046), "large": (0.075, 1.0)}
+"""Share of the picture that an object of each size covers; between two classes there is a gap."""
 
 PLACE_MARGIN = 0.05
 """A centroid closer than this (share of the side) to the border of a cell has no place word."""
@@ -115,6 +144,7 @@ def place_phrase(place: str) -> str:
     return "in the center" if place == "center" else f"at the {place}"
 
 
-def opposite(relation: str) -> str:
-    """Returns what B is to A when A is `relation` B: "above" for "below"."""
-    return RELATIONS[RELATIONS.index(relation) ^ 1]
+def opposite(relation: str) -> str | None:
+    """Returns what B is to A when A is `relation` B: "above" for "below"; None where there is no word for it."""
+    number = RELATIONS.index(relation)
+    return RELATIONS[number ^ 1] if number < 6 else None

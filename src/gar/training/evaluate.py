@@ -26,9 +26,9 @@ from rich.table import Table
 from gar.assistant import GAR, Request, load
 from gar.graspworld import (
     ATTRIBUTES,
+    CAPTION_KINDS,
     HELD_OUT_VERSION,
     KINDS,
-    RELATIONS,
     Scene,
     Turn,
     attribute_words,
@@ -37,11 +37,12 @@ from gar.graspworld import (
     render_scene,
     write_turns,
 )
+from gar.graspworld.nouns import NOUNS
 from gar.regions import Region
 
 __all__ = ["Score", "evaluate", "main", "wilson"]
 
-_ANSWERED = [kind for kind in KINDS if kind not in ("caption", "relation-caption")]
+_ANSWERED = [kind for kind in KINDS if kind not in CAPTION_KINDS]
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,6 @@ class _Tally:
         return [Score(name, self.right[name], n, self.chance[name] / n) for name, n in self.n.items()]
 
 
-def _chance(turn: Turn) -> float:
-    """Share that a uniform guess among the possible answers gets right."""
-    if turn.choices:
-        return 1 / len(turn.choices)
-    if turn.kind in ATTRIBUTES:
-        return 1 / len(ATTRIBUTES[turn.kind])
-    if turn.kind == "relation":
-        return 1 / len(RELATIONS)
-    return 1 / len(turn.prompts) if turn.kind == "which" else 1 / 2
-
-
 def _bare_question(turn: Turn) -> str:
     """The question of a multiple-choice turn without its options."""
     return turn.question.removeprefix("Question: ").split("\nOptions:\n")[0]
@@ -116,17 +106,17 @@ def _evaluate_scene(assistant: GAR, scene: Scene, rng: np.random.Generator, tall
     requests = [Request(scene.image, turn.question, regions) for turn in turns]
     for turn, answer in zip(turns, assistant.batch(requests, max_new_tokens=48, batch_size=24), strict=True):
         name = f"{turn.kind}, letter written" if turn.choices else turn.kind
-        tally.add(name, answer.text == turn.answer, _chance(turn))
+        tally.add(name, answer.text == turn.answer, turn.chance)
     choices = [turn for turn in turns if turn.choices]
     scored = [Request(scene.image, _bare_question(turn), regions, turn.choices) for turn in choices]
     for turn, answer in zip(choices, assistant.batch(scored), strict=True):
         right = turn.choices["ABCD".index(turn.answer)]
-        tally.add(f"{turn.kind}, option scored", answer.choice == right, _chance(turn))
+        tally.add(f"{turn.kind}, option scored", answer.choice == right, turn.chance)
     described = assistant.describe(scene.image, [Region.mask(item.mask) for item in scene.objects], max_new_tokens=64)
     for item, answer in zip(scene.objects, described, strict=True):
         said = read_caption(answer.text)
         for attribute, word in attribute_words(item).items():
-            tally.add(f"caption, {attribute}", said.get(attribute) == word, 1 / len(ATTRIBUTES[attribute]))
+            tally.add(f"caption, {attribute}", said.get(attribute) == word, 1 / len(ATTRIBUTES.get(attribute, NOUNS)))
 
 
 def evaluate(assistant: GAR, *, scenes: int = 300, seed: int = 0) -> list[Score]:

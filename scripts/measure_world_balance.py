@@ -1,0 +1,50 @@
+"""Measures how often each word could be asked about, for `SHARES` in `gar/graspworld/balance.py`.
+
+    python scripts/measure_world_balance.py --scenes 6000
+
+Prints the table as Python. It is measured with nothing left out, on training scenes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from pprint import pformat
+
+import numpy as np
+
+from gar.graspworld import ATTRIBUTES, FRAMES, RELATIONS, SHAPES, balance, choose_prompts, render_scene
+from gar.graspworld.facts import Facts
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=int, default=6000, help="how many training scenes to look at")
+    parser.add_argument("--first", type=int, default=1_000_000, help="seed of the first")
+    scenes, first = (parser.parse_args().__dict__[name] for name in ("scenes", "first"))
+    balance.SHARES.clear()  # nothing is left out
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for seed in range(first, first + scenes):
+        rng = np.random.default_rng(seed)
+        scene = render_scene(seed, size=(192, 208))
+        facts = Facts(scene, choose_prompts(scene, rng), rng)
+        for attribute in ("noun", *ATTRIBUTES):
+            drawn = facts.pick_attribute(attribute)
+            if drawn is not None:
+                counts[attribute][drawn[1]] += 1
+        related = facts.pick_relation()
+        if related is not None:
+            counts["relation"][related[2]] += 1
+    shares = {}
+    for name, words in {**ATTRIBUTES, "relation": RELATIONS}.items():
+        total = counts[name].total()
+        shares[name] = {word: round(counts[name][word] / total, 4) for word in words}
+    nouns = counts["noun"]
+    shapes, frames = (sum(nouns[word] for word in group) / nouns.total() for group in (SHAPES, FRAMES))
+    print(f"# of nouns: shapes {shapes:.3f}, frames {frames:.3f}, things {1 - shapes - frames:.3f}")
+    print(f"SHARES = {pformat(shares, width=110, sort_dicts=False)}")
+
+
+if __name__ == "__main__":
+    main()

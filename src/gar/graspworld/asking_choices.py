@@ -1,0 +1,233 @@
+"""Multiple choice in GAR-Bench's form: an attribute, a relation, which one, a position among all, the mirror.
+
+Choices:
+- The right letter is drawn before the options are placed.
+- Options are worded alike within a question: a word, a word with a capital and a point, or a sentence.
+- Relations are said from either side ("<Prompt1> is below <Prompt0>"), and every relation is offered as a wrong
+  option as often as any other.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from gar.graspworld.asking_one import it_is, split_by_reality
+from gar.graspworld.asking_several import ask_for, describe_nothing, steps
+from gar.graspworld.facts import Facts, in_words
+from gar.graspworld.naming import is_plural, with_article
+from gar.graspworld.relations import false_relations
+from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, shuffled_in
+from gar.graspworld.vocabulary import RELATIONS, opposite
+from gar.graspworld.wording import (
+    ATTRIBUTE_QUESTIONS,
+    CHOICE_QUESTIONS,
+    IN_MIRROR,
+    OPTION_FORMS,
+    POSITION_QUESTIONS,
+    RELATION_QUESTIONS,
+    WHICH_IN_MIRROR,
+)
+
+__all__ = ["choose_attribute", "choose_mirror", "choose_position", "choose_relation", "choose_which", "make_choice"]
+
+_OPTIONS = 4
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+_NONE_OFFERED = 0.3  # how often "none of them" is an option, and how often it is then right
+
+
+def make_choice(
+    facts: Facts, kind: str, prompts: tuple[int, ...], question: str, right: str, wrong: list[str], reason: str = ""
+) -> Turn:
+    """Puts options to a question; with a reason the answer says it before the letter."""
+    choices, letter = shuffled_in(right, wrong, facts.rng)
+    answer = f"{reason}, so {letter}" if reason else letter
+    kind += "-reasoned" if reason else ""
+    return Turn(kind, prompts, choice_text(question, choices), answer, choices, 1 / len(choices))
+
+
+def _in_form(form: str, attribute: str, word: str) -> str:
+    said = in_words(attribute, word)
+    noun = with_article(word) if attribute in ("noun", "shape") else said
+    return form.format(
+        w=said, W=said[0].upper() + said[1:], a=noun, A=noun[0].upper() + noun[1:], It=it_is(attribute, word)
+    )
+
+
+def choose_attribute(facts: Facts, attribute: str, *, reasoned: bool = False) -> Turn | None:
+    """Offers four words of an attribute."""
+    drawn = facts.pick_attribute(attribute)
+    if drawn is None:
+        return None
+    number, own = drawn
+    wrong = facts.wrong_words(own, attribute, _OPTIONS - 1)
+    questions = (*ATTRIBUTE_QUESTIONS[attribute], *CHOICE_QUESTIONS[attribute])
+    question = facts.pick(questions).format(p=prompt_name(number))
+    form = facts.pick(OPTION_FORMS[attribute])
+    right, *others = (_in_form(form, attribute, word) for word in (own, *wrong))
+    reason = in_words(attribute, own) if reasoned else ""
+    return make_choice(facts, f"choice-{attribute}", (number,), question, right, others, reason)
+
+
+def choose_relation(facts: Facts, *, reasoned: bool = False) -> Turn | None:
+    """Offers the true relation and three false ones."""
+    drawn = facts.pick_relation()
+    if drawn is None:
+        return None
+    a, b, own = drawn
+    wrong = facts.some([word for word in RELATIONS if word != own], _OPTIONS - 1)
+    if not set(wrong) <= set(false_relations(facts.scene, facts.prompts[a], facts.prompts[b])):
+        return None
+    names = prompt_name(a), prompt_name(b)
+
+    def say(word: str) -> str:
+        turned = opposite(word)
+        if turned is not None and facts.flip(0.3):
+            return f"{names[1]} is {turned} {names[0]}."
+        return f"{names[0]} is {word} {names[1]}."
+
+    question = facts.pick(RELATION_QUESTIONS).format(a=names[0], b=names[1])
+    right, *others = (say(word) for word in (own, *wrong))
+    reason = f"{names[0]} is {own} {names[1]}" if reasoned else ""
+    return make_choice(facts, "choice-relation", (a, b), question, right, others, reason)
+
+
+def choose_which(facts: Facts) -> Turn | None:
+    """Offers prompts for a description; sometimes "none of them", which is then right as often as any."""
+    none = facts.flip(_NONE_OFFERED)
+    drawn = facts.describe_uniquely()
+    if drawn is None:
+        return None
+    number, words = drawn
+    others = facts.some([other for other in facts.numbers if other != number], _OPTIONS - (2 if none else 1))
+    among = tuple(sorted([number, *others]))
+    right, wrong = prompt_name(number), [prompt_name(other) for other in others]
+    if none:
+        if facts.flip(1 / (len(among) + 1)):
+            nothing = describe_nothing(facts)
+            if nothing is None:
+                return None
+            words = nothing
+            right, wrong = "None of the above.", [right, *wrong]
+        else:
+            wrong.append("None of the above.")
+    question = ask_for(facts, facts.description(words), among, plural=is_plural(words.get("noun", "")))
+    return make_choice(facts, "choice-which", among, question, right, wrong)
+
+
+def _rank(number: int, count: int, ends: tuple[str, str]) -> tuple[str, str]:
+    """Words the place of one among `count`: from the one end and from the other."""
+    return (
+        f"the {_ORDINALS[number]} one from the {ends[0]}",
+        f"the {_ORDINALS[count - 1 - number]} one from the {ends[1]}",
+    )
+
+
+def choose_position(facts: Facts) -> Turn | None:
+    """Offers positions of an object among all objects of the scene, counted along a line or in rows."""
+    objects = dict(enumerate(facts.scene.objects))
+    if len(objects) < 3 or any(o.inside is not None or o.reflection_of is not None for o in objects.values()):
+        return None
+    if any(item.style == "frame" for item in objects.values()):
+        return None
+    number = facts.pick(facts.numbers)
+    index = facts.prompts[number]
+    grid = _rows(facts)
+    if grid is not None:
+        said = {key: _in_grid(row, place, len(grid), len(grid[row])) for key, row, place in _cells(grid)}
+    else:
+        axis = int(facts.flip())
+        order = steps(facts, axis, objects)
+        if not all(clear for _, clear in order):
+            return None
+        ends = (("left", "right"), ("top", "bottom"))[axis]
+        said = {key: _rank(place, len(order), ends) for place, (key, _) in enumerate(order)}
+    right = facts.pick(said[index])
+    wrong = facts.some([facts.pick(forms) for key, forms in said.items() if key != index], _OPTIONS - 1)
+    if len(wrong) < _OPTIONS - 1:
+        wrong += [form for key, forms in said.items() if key != index for form in forms if form not in wrong]
+    question = facts.pick(POSITION_QUESTIONS).format(p=prompt_name(number))
+    point = facts.pick(("", "."))
+    right, *others = (word[0].upper() + word[1:] + point for word in (right, *wrong[: _OPTIONS - 1]))
+    return make_choice(facts, "choice-position", (number,), question, right, others)
+
+
+def _rows(facts: Facts) -> list[list[int]] | None:
+    """Finds two or three rows of two or more objects each: indices from left to right; None if there are none."""
+    height, width = facts.scene.image.shape[:2]
+    objects = facts.scene.objects
+    rows: list[list[int]] = []
+    for index in sorted(range(len(objects)), key=lambda index: objects[index].centroid[1]):
+        y = objects[index].centroid[1]
+        if rows and y - objects[rows[-1][0]].centroid[1] < 0.1 * height:
+            rows[-1].append(index)
+        elif rows and y - objects[rows[-1][0]].centroid[1] < 0.2 * height:
+            return None
+        else:
+            rows.append([index])
+    if not 2 <= len(rows) <= 3 or any(len(row) < 2 for row in rows):
+        return None
+    for row in rows:
+        row.sort(key=lambda index: objects[index].centroid[0])
+        places = [objects[index].centroid[0] for index in row]
+        if any(b - a < 0.08 * width for a, b in itertools.pairwise(places)):
+            return None
+    return rows
+
+
+def _cells(grid: list[list[int]]) -> list[tuple[int, int, int]]:
+    return [(key, row, place) for row, keys in enumerate(grid) for place, key in enumerate(keys)]
+
+
+def _in_grid(row: int, place: int, rows: int, columns: int) -> tuple[str, ...]:
+    line = {0: "top", rows - 1: "bottom"}.get(row, "middle")
+    return tuple(f"{rank} in the {line} row" for rank in _rank(place, columns, ("left", "right")))
+
+
+def choose_mirror(facts: Facts) -> Turn | None:
+    """Asks what is in the mirror, in the three forms of GAR-Bench."""
+    things, images = split_by_reality(facts, in_mirror=True)
+    if not facts.scene.has_mirror or not things:
+        return None
+    form = facts.pick(("one", "two", "which", "which"))
+    if form == "one" and images:
+        true = facts.flip()
+        number = facts.pick(images if true else things)
+        question = facts.pick(IN_MIRROR).format(p=prompt_name(number))
+        right, wrong = ("Yes", "No") if true else ("No", "Yes")
+        return make_choice(facts, "choice-mirror", (number,), question, right, [wrong])
+    if form == "two":
+        return _choose_mirrored_pair(facts, things, images)
+    among = facts.some(things, 3)
+    none = len(among) == 3 or facts.flip() or not images
+    if images and not (none and facts.flip(1 / (len(among) + 1))):
+        among = [facts.pick(images), *among[: _OPTIONS - 1 - none]]
+        right, wrong = prompt_name(among[0]), [prompt_name(n) for n in among[1:]]
+        wrong += ["None of the above are in the mirror"] if none else []
+    else:
+        among = among[: _OPTIONS - 1]
+        right, wrong = "None of the above are in the mirror", [prompt_name(n) for n in among]
+    if len(among) < 2:
+        return None
+    question = facts.pick(WHICH_IN_MIRROR).format(l=listed([prompt_name(n) for n in sorted(among)]))
+    return make_choice(facts, "choice-mirror", tuple(sorted(among)), question, right, wrong)
+
+
+def _choose_mirrored_pair(facts: Facts, things: list[int], images: list[int]) -> Turn | None:
+    able = [(len(images) > 1, 2), (bool(images), 1), (len(things) > 1, 0)]
+    count = facts.pick([count for possible, count in able if possible] or [-1])
+    if count < 0:
+        return None
+    pair = facts.some([*facts.some(images, count), *facts.some(things, 2 - count)])
+    if len(pair) < 2:
+        return None
+    a, b = sorted(pair)
+    options = {
+        (True, True): f"{prompt_name(a)} and {prompt_name(b)} are both in the mirror",
+        (True, False): f"Only {prompt_name(a)} is in the mirror",
+        (False, True): f"Only {prompt_name(b)} is in the mirror",
+        (False, False): f"Neither {prompt_name(a)} nor {prompt_name(b)} is in the mirror",
+    }
+    right = options.pop((a in images, b in images))
+    ways = ("Are {a} and {b} located within the mirror?", "Is it true that {a} and {b} are in the mirror?")
+    question = facts.pick(ways).format(a=prompt_name(a), b=prompt_name(b))
+    return make_choice(facts, "choice-mirror", (a, b), question, right, list(options.values()))

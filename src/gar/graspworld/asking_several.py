@@ -1,0 +1,186 @@
+"""Questions about several prompted objects: relations, which one, none of them, order, same or different.
+
+Choices:
+- "Which one" and "none of them" share their wording: half of the descriptions fit nothing in the picture, and differ
+  in one word from one that does. What might be meant by anybody counts as fitting.
+- "Same or different" is asked only where a pair of each sort is prompted, each half of the time.
+- An order is asked where each step of it can be seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import combinations, pairwise
+
+from gar.graspworld.asking_one import say_yes
+from gar.graspworld.captions import noun_phrase, write_caption
+from gar.graspworld.facts import Facts
+from gar.graspworld.naming import differ_clearly, is_plural
+from gar.graspworld.scene import WorldObject
+from gar.graspworld.turn import Turn, listed, prompt_name
+from gar.graspworld.vocabulary import RELATIONS
+from gar.graspworld.wording import EXTREMES, ORDER_QUESTIONS, RELATION_QUESTIONS, SAME_QUESTIONS, WHICH_QUESTIONS
+
+__all__ = [
+    "ask_absent",
+    "ask_extreme",
+    "ask_order",
+    "ask_relation",
+    "ask_relation_caption",
+    "ask_same",
+    "ask_which",
+    "steps",
+]
+
+_STEP = 0.05  # least distance of two centroids in an order, in longest sides of the picture
+_RATIO = 1.5  # least ratio of two areas in an order
+
+
+def ask_relation_caption(facts: Facts) -> Turn | None:
+    """Asks for a description of one object with its relation to another, in the published words."""
+    drawn = facts.pick_relation()
+    if drawn is None:
+        return None
+    a, b, word = drawn
+    question = f"Describe {prompt_name(a)} in detail, including the relationship with {prompt_name(b)}."
+    own = write_caption(facts.scene, facts.prompts[a], facts.rng, related=False)
+    other = f", {noun_phrase(facts.items[b], facts.rng)}" if facts.flip() else ""
+    return Turn("relation-caption", (a, b), question, f"{own} It is {word} {prompt_name(b)}{other}.")
+
+
+def ask_relation(facts: Facts) -> Turn | None:
+    """Asks how one object stands to another."""
+    drawn = facts.pick_relation()
+    if drawn is None:
+        return None
+    a, b, word = drawn
+    names = {"a": prompt_name(a), "b": prompt_name(b)}
+    question = facts.pick(RELATION_QUESTIONS).format(**names)
+    answer = f"{names['a']} is {word} {names['b']}."
+    return Turn("relation", (a, b), question, answer, chance=1 / len(RELATIONS))
+
+
+def ask_for(facts: Facts, description: str, among: tuple[int, ...], *, plural: bool = False) -> str:
+    """Words the question for the object of a description."""
+    names = [prompt_name(number) for number in among]
+    questions = tuple(text for text in WHICH_QUESTIONS if "shows" in text) if plural else WHICH_QUESTIONS
+    return facts.pick(questions).format(d=description, l=listed(names))
+
+
+def ask_which(facts: Facts) -> Turn | None:
+    """Asks which prompt a description fits."""
+    drawn = facts.describe_uniquely()
+    if drawn is None:
+        return None
+    number, words = drawn
+    among = tuple(sorted(facts.numbers))
+    question = ask_for(facts, facts.description(words), among, plural=is_plural(words.get("noun", "")))
+    return Turn("which", among, question, prompt_name(number), chance=1 / (len(among) + 1))
+
+
+def describe_nothing(facts: Facts) -> dict[str, str] | None:
+    """Describes one of the prompted objects with one word changed, so that it fits nothing in the scene."""
+    drawn = facts.describe_uniquely()
+    if drawn is None:
+        return None
+    words = dict(drawn[1])
+    able = [name for name in ("noun", "color", "pattern", "material") if name in words]
+    if not able:
+        return None
+    changed = "noun" if "noun" in able and facts.flip(0.6) else facts.pick(able)
+    wrong = facts.wrong_words(words[changed], changed, 4)
+    for word in wrong:
+        words[changed] = word
+        if not any(facts.might_be(own, words) for own in facts.scene_words):
+            return words
+    return None
+
+
+def ask_absent(facts: Facts) -> Turn | None:
+    """Asks which prompt a description fits that fits nothing in the scene."""
+    words = describe_nothing(facts)
+    if words is None:
+        return None
+    among = tuple(sorted(facts.numbers))
+    plural = is_plural(words.get("noun", ""))
+    thing = facts.description(words)
+    question = ask_for(facts, thing, among, plural=plural)
+    answer = f"None: there {'are' if plural else 'is'} no {thing.removeprefix('the ')}."
+    return Turn("absent", among, question, answer, chance=1 / (len(among) + 1))
+
+
+def ask_same(facts: Facts, *, reasoned: bool = False) -> Turn | None:
+    """Asks whether two objects share an attribute, where two do and two do not."""
+    attribute = facts.pick(tuple(SAME_QUESTIONS))
+    same: list[tuple[int, int]] = []
+    different: list[tuple[int, int]] = []
+    for a, b in combinations(facts.some(facts.numbers), 2):
+        mine, theirs = facts.words[a].get(attribute), facts.words[b].get(attribute)
+        if mine is None or theirs is None:
+            continue
+        if mine == theirs:
+            same.append((a, b))
+        elif attribute != "noun" or differ_clearly(mine, theirs):
+            different.append((a, b))
+    if not same or not different:
+        return None
+    true = facts.flip()
+    a, b = facts.pick(same if true else different)
+    question = facts.pick(SAME_QUESTIONS[attribute]).format(a=prompt_name(a), b=prompt_name(b))
+    reason = ""
+    if reasoned:
+        mine, theirs = (f"{prompt_name(n)}: {facts.words[n][attribute]}" for n in (a, b))
+        reason = f"{mine}; {theirs}"
+    return Turn("same-reasoned" if reasoned else "same", (a, b), question, say_yes(true, reason), chance=0.5)
+
+
+_MEASURES: tuple[Callable[[WorldObject], float], ...] = (
+    lambda item: item.centroid[0],
+    lambda item: item.centroid[1],
+    lambda item: float(item.area),
+)
+
+
+def steps(facts: Facts, measure: int, items: dict[int, WorldObject]) -> list[tuple[int, bool]]:
+    """Sorts objects by a measure (0 across, 1 down, 2 area).
+
+    Returns:
+        Their keys, the least first, each with whether the step to the next one can be seen (True for the last).
+    """
+    values = {number: _MEASURES[measure](item) for number, item in items.items()}
+    order = sorted(values, key=lambda number: values[number])
+    longest = max(facts.scene.image.shape[:2])
+    clear = [
+        values[b] >= _RATIO * values[a] if measure == 2 else values[b] - values[a] >= _STEP * longest
+        for a, b in pairwise(order)
+    ]
+    return list(zip(order, [*clear, True], strict=True))
+
+
+def ask_extreme(facts: Facts) -> Turn | None:
+    """Asks which prompt is the leftmost, the largest, ..."""
+    if len(facts.numbers) < 2:
+        return None
+    word = facts.pick(tuple(EXTREMES))
+    measure, greatest = EXTREMES[word]
+    order = steps(facts, measure, facts.items)
+    if not order[-2 if greatest else 0][1]:
+        return None
+    among = tuple(sorted(facts.numbers))
+    number = order[-1 if greatest else 0][0]
+    return Turn("extreme", among, ask_for(facts, f"the {word}", among), prompt_name(number), chance=1 / len(among))
+
+
+def ask_order(facts: Facts, kind: str) -> Turn | None:
+    """Asks for all prompts in an order."""
+    if len(facts.numbers) < 2:
+        return None
+    measure, questions = ORDER_QUESTIONS[kind]
+    order = steps(facts, measure, facts.items)
+    if not all(clear for _, clear in order):
+        return None
+    among = tuple(sorted(facts.numbers))
+    question = facts.pick(questions).format(l=listed([prompt_name(n) for n in among], "and"))
+    answer = ", ".join(prompt_name(number) for number, _ in order)
+    return Turn(kind, among, question, answer, chance=1 / math.factorial(len(among)))

@@ -1,0 +1,67 @@
+"""Exercises for training only: say what it is before yes, no or a letter, and find a letter without looking.
+
+Choices:
+- A small model learns yes and no, and letters, when it names the thing first: measured, yes or no about nouns rose
+  from chance to nine of ten. These answers are not in the published form, so that nothing is evaluated with them.
+- In the two that need no picture the answer stands in the question; what is learned is to copy its letter, and to
+  compare two words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gar.graspworld.asking_choices import choose_attribute, choose_relation
+from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
+from gar.graspworld.asking_several import ask_same
+from gar.graspworld.facts import Facts, as_claim, in_words
+from gar.graspworld.turn import Turn, choice_text, shuffled_in
+
+__all__ = ["DRILL_WRITERS"]
+
+_ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
+
+
+def _match_letter(facts: Facts) -> Turn | None:
+    """Gives the answer and asks for its letter."""
+    attribute = facts.pick(_ATTRIBUTES)
+    drawn = facts.pick_attribute(attribute)
+    if drawn is None:
+        return None
+    number, own = drawn
+    right, *wrong = (in_words(attribute, word) for word in (own, *facts.wrong_words(own, attribute, 3)))
+    choices, letter = shuffled_in(right, wrong, facts.rng)
+    text = choice_text(f"The answer is: {right}. Which option is that?", choices)
+    return Turn("match-letter", (number,), text, letter, choices, 1 / len(choices))
+
+
+def _match_word(facts: Facts) -> Turn | None:
+    """Says what something is and asks whether it is that, or something else."""
+    attribute = facts.pick(("noun", "color", "pattern", "material"))
+    drawn = facts.pick_attribute(attribute)
+    if drawn is None:
+        return None
+    number, own = drawn
+    true = facts.flip()
+    asked = [own] if true else facts.wrong_words(own, attribute, 1)
+    if not asked:
+        return None
+    question = f"{it_is(attribute, own)} {as_claim(attribute, own)}. Is that {as_claim(attribute, asked[0])}?"
+    return Turn("match-word", (number,), question, say_yes(true), chance=0.5)
+
+
+DRILL_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
+    **{
+        f"yes-no-{name}-reasoned": lambda facts, name=name: ask_yes_no(facts, name, reasoned=True)
+        for name in ("noun", "color", "pattern", "material")
+    },
+    "yes-no-relation-reasoned": lambda facts: ask_yes_no_relation(facts, reasoned=True),
+    "same-reasoned": lambda facts: ask_same(facts, reasoned=True),
+    **{
+        f"choice-{name}-reasoned": lambda facts, name=name: choose_attribute(facts, name, reasoned=True)
+        for name in ("noun", "color", "pattern", "material", "shape")
+    },
+    "choice-relation-reasoned": lambda facts: choose_relation(facts, reasoned=True),
+    "match-letter": _match_letter,
+    "match-word": _match_word,
+}

@@ -1,0 +1,58 @@
+"""A question with its answer, and the form of multiple choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["LETTERS", "MAX_PROMPTS", "Turn", "choice_text", "listed", "prompt_name", "shuffled_in"]
+
+MAX_PROMPTS = 5
+"""Prompts are named `<Prompt0>` to `<Prompt4>`."""
+
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and its answer."""
+
+    kind: str
+    """One of `KINDS` or `DRILLS`."""
+    prompts: tuple[int, ...]
+    """Numbers of the prompts that the question is about, in the order in which it names them; where one is to be
+    chosen all that could be the answer."""
+    question: str
+    """Names regions as `<Prompt0>` … `<Prompt4>`; multiple choice with its options and its instruction."""
+    answer: str
+    """A sentence, a word, "Yes." or "No.", a prompt, or the letter of an option."""
+    choices: tuple[str, ...] = ()
+    """The options of multiple choice, without letters."""
+    chance: float = 0.0
+    """Share of the possible answers that is right; 0 for sentences."""
+
+
+def prompt_name(number: int) -> str:
+    """The name by which a question speaks of a region: `<Prompt0>`."""
+    return f"<Prompt{number}>"
+
+
+def listed(names: Sequence[str], word: str = "or") -> str:
+    """Lists names as a sentence does: "a, b or c"."""
+    return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else names[0]
+
+
+def choice_text(question: str, choices: Sequence[str]) -> str:
+    """Writes a multiple-choice question as GAR-Bench does."""
+    options = "".join(f"{letter}. {choice}\n" for letter, choice in zip(LETTERS, choices, strict=False))
+    return f"Question: {question}\nOptions:\n{options}Answer with the correct option's letter directly."
+
+
+def shuffled_in(right: str, wrong: Sequence[str], rng: np.random.Generator) -> tuple[tuple[str, ...], str]:
+    """Puts the right option at a random letter among the wrong ones: options, and its letter."""
+    choices = [wrong[number] for number in rng.permutation(len(wrong))]
+    place = int(rng.integers(len(wrong) + 1))
+    choices.insert(place, right)
+    return tuple(choices), LETTERS[place]

@@ -1,0 +1,142 @@
+"""The words of the questions: several ways to ask each, in a person's words and in those of GAR-Bench.
+
+Choices:
+- A question is worded at random, its answer never: there is one form of each answer.
+- Places in braces are filled in: `{p}`, `{a}`, `{b}` prompts, `{d}` a description, `{l}` a list of prompts.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ATTRIBUTE_QUESTIONS",
+    "CHOICE_QUESTIONS",
+    "DESCRIBE",
+    "DESCRIBE_ALONE",
+    "EXTREMES",
+    "IN_MIRROR",
+    "OPTION_FORMS",
+    "ORDER_QUESTIONS",
+    "POSITION_QUESTIONS",
+    "REAL_QUESTIONS",
+    "RELATION_QUESTIONS",
+    "SAME_QUESTIONS",
+    "SHOWN",
+    "WHICH_IN_MIRROR",
+    "WHICH_QUESTIONS",
+    "YES_NO_QUESTIONS",
+]
+
+DESCRIBE_ALONE = "Describe this masked region in detail."
+"""The published question for one region."""
+DESCRIBE = ("Describe {p} in detail.", "Give a detailed description of {p}.", "Please describe {p} in detail.")
+
+ATTRIBUTE_QUESTIONS: dict[str, tuple[str, ...]] = {
+    "noun": ("What is {p}?", "What is the object in {p}?", "What does {p} show?", "What kind of object is {p}?",
+             "Name the object marked by {p}."),
+    "size": ("What size is {p}?", "How large is {p} in the picture?", "Is {p} tiny, small, medium or large?",
+             "What is the size of {p}?"),
+    "color": ("What color is {p}?", "What is the color of {p}?", "Which color does {p} have?",
+              "What is the main color of {p}?"),
+    "pattern": ("What pattern does {p} have?", "What is the pattern of {p}?", "How is {p} patterned?",
+                "What is the texture of {p}?"),
+    "material": ("What is {p} made of?", "What is the material of {p}?", "What material is {p} made of?",
+                 "Which material does {p} consist of?"),
+    "shape": ("What shape is {p}?", "What is the shape of {p}?", "Which shape does {p} have?",
+              "What is the shape of the object indicated by {p}?"),
+    "place": ("Where in the picture is {p}?", "Where is {p}?", "In which part of the picture is {p}?"),
+}  # fmt: skip
+
+RELATION_QUESTIONS = (
+    "What is the spatial relationship between {a} and {b}?",
+    "What is the relationship between {a} and {b}?",
+    "Where is {a} relative to {b}?",
+    "How is {a} placed with respect to {b}?",
+    "How does {a} relate to {b}?",
+)
+
+SHOWN = ("Does {p} show {c}?", "Are these {c} in {p}?", "Is it true that {p} shows {c}?")
+"""How a noun that takes a plural verb is asked about."""
+YES_NO_QUESTIONS = {
+    "": ("Is {p} {c}?", "Would you say that {p} is {c}?", "Is it true that {p} is {c}?"),
+    "noun": ("Is {p} {c}?", "Does {p} show {c}?", "Is it true that {p} is {c}?", "Is the object in {p} {c}?"),
+    "relation": ("Is {a} {c} {b}?", "Is it true that {a} is {c} {b}?", "Would you say that {a} is {c} {b}?"),
+}
+
+SAME_QUESTIONS = {
+    "noun": ("Are {a} and {b} the same kind of object?", "Do {a} and {b} show the same kind of object?"),
+    "size": ("Are {a} and {b} of the same size?", "Do {a} and {b} have the same size?"),
+    "color": ("Are {a} and {b} the same color?", "Do {a} and {b} have the same color?"),
+    "pattern": ("Do {a} and {b} have the same pattern?", "Is the pattern of {a} the same as that of {b}?"),
+    "material": ("Are {a} and {b} made of the same material?", "Is the material of {a} the same as that of {b}?"),
+}
+
+WHICH_QUESTIONS = (
+    "Which object is {d}?",
+    "Which one among {l} is {d}?",
+    "Which of the marked objects is {d}?",
+    "Which mask shows {d}?",
+    "Which of the marked regions shows {d}?",
+    "Among {l}, which one is {d}?",
+)
+
+EXTREMES = {
+    "leftmost": (0, False),
+    "rightmost": (0, True),
+    "highest": (1, False),
+    "lowest": (1, True),
+    "smallest": (2, False),
+    "largest": (2, True),
+}
+"""What is compared (0 across, 1 down, 2 area) and whether the greatest is meant."""
+
+ORDER_QUESTIONS = {
+    "order-left-right": (0, ("List {l} from left to right.", "What is the order of {l} from left to right?",
+                             "In which order do {l} stand from left to right?")),
+    "order-top-bottom": (1, ("List {l} from top to bottom.", "What is the order of {l} from top to bottom?",
+                             "In which order do {l} stand from top to bottom?")),
+    "order-size": (2, ("List {l} from smallest to largest.", "What is the order of {l} from smallest to largest?",
+                       "Sort {l} by size, the smallest first.")),
+}  # fmt: skip
+
+REAL_QUESTIONS = (
+    "Is {p} real or a reflection?",
+    "Is {p} a real object or a reflection?",
+    "Does {p} show a real object or a reflection?",
+)
+IN_MIRROR = ("Is {p} visible in the mirror?", "Is {p} in the mirror?", "Is {p} located within the mirror?")
+WHICH_IN_MIRROR = (
+    "Which one among {l} is in the mirror?",
+    "Among {l}, which mask is in the mirror?",
+    "Which of the following masks, {l}, is in the mirror?",
+)
+
+CHOICE_QUESTIONS = {
+    "noun": ("What is {p} in the image?", "Which of the following best describes {p}?"),
+    "color": ("What is the color of {p} in the image?", "Which of the following describes the color of {p}?"),
+    "pattern": ("Which of the following best describes the texture of {p}?",
+                "Which of the following best describes the pattern on {p}?",
+                "What is the texture of {p} in the image?"),
+    "material": ("Based on the image, what material is {p} made of?", "What is the primary material of {p}?"),
+    "shape": ("Which of the following describes the shape of {p}?", "What is the shape of {p} in the image?"),
+    "size": ("Which of the following describes the size of {p}?",),
+    "place": ("Which of the following describes the position of {p}?",),
+}  # fmt: skip
+"""More ways to ask, where options follow."""
+
+OPTION_FORMS = {
+    "noun": ("{w}", "{A}.", "{It} {a}."),
+    "color": ("{w}", "{W}.", "It is {w}.", "The object is {w}."),
+    "pattern": ("{w}", "{W}.", "It is {w}.", "It has a {w} pattern."),
+    "material": ("{w}", "{W}.", "It is made of {w}.", "The object is made of {w}."),
+    "shape": ("{w}", "{A}.", "It has the shape of {a}.", "The object is {a}."),
+    "size": ("{w}", "{W}.", "It is {w}."),
+    "place": ("{w}", "{W}.", "It is {w}."),
+}
+"""How an option says a word: `{w}`, `{W}` with a capital, `{a}` with its article, `{A}` both; `{It}` is
+"It is" or "They are"."""
+
+POSITION_QUESTIONS = (
+    "Which row and which position is {p} in the full image?",
+    "Which position is {p} in the full image?",
+    "Counting the objects in the full image, which one is {p}?",
+)

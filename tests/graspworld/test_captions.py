@@ -1,0 +1,99 @@
+"""Captions: all that is said is true, and can be read back."""
+
+import numpy as np
+import pytest
+
+from gar.graspworld import attribute_words, read_caption, read_relation, relation_is_true, render_scene, world_nouns
+from gar.graspworld.captions import write_caption
+from gar.graspworld.naming import differ_clearly, with_article
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [render_scene(seed, size=(192, 224)) for seed in range(80)]
+
+
+def test_a_caption_says_only_what_is_true_and_all_of_it(scenes):
+    rng = np.random.default_rng(0)
+    for scene in scenes:
+        for index, item in enumerate(scene.objects):
+            text = write_caption(scene, index, rng)
+            assert read_caption(text) == attribute_words(item), text
+            assert "  " not in text
+            assert text[0].isupper()
+            assert text.endswith(".")
+
+
+def test_a_caption_often_names_a_relation_and_it_is_true(scenes):
+    rng = np.random.default_rng(1)
+    judged = []
+    for scene in scenes:
+        for index in range(len(scene.objects)):
+            text = write_caption(scene, index, rng)
+            judged.append(relation_is_true(scene, index, text))
+            assert judged[-1] is not False, text
+    assert np.mean([true is True for true in judged]) > 0.3
+
+
+def test_a_reflection_is_called_one(scenes):
+    rng = np.random.default_rng(2)
+    for scene in scenes:
+        for index, item in enumerate(scene.objects):
+            assert ("reflect" in write_caption(scene, index, rng)) == (item.reflection_of is not None)
+
+
+def test_a_relation_is_judged_by_what_it_names():
+    scene = next(s for s in map(render_scene, range(50)) if any(o.inside is not None for o in s.objects))
+    index = next(n for n, o in enumerate(scene.objects) if o.inside is not None)
+    frame = scene.objects[index].inside
+    noun = scene.objects[frame].noun
+    if scene.objects[index].reflection_of is None:
+        assert relation_is_true(scene, index, f"A thing. It is inside a {noun}.") is True
+        assert relation_is_true(scene, index, "A thing inside <Prompt3>.", {3: frame}) is True
+    assert relation_is_true(scene, index, "A thing inside <Prompt2>.", {3: frame}) is False
+    assert relation_is_true(scene, index, "A thing to the left of an elephantine nothing.") is False
+    assert relation_is_true(scene, index, "A thing.") is None
+
+
+def test_reading_a_caption_stops_at_the_other_object():
+    text = "A big grey ring with white stripes in the top-left. It is behind <Prompt3>, a small red star."
+    read = {"size": "large", "color": "gray", "pattern": "striped", "shape": "ring", "place": "top left"}
+    assert read_caption(text) == {**read, "noun": "ring"}
+    assert read_relation(text) == "behind"
+    assert read_caption("Nothing to see") == {}
+    assert read_relation("It is behind the wall.") == "behind"
+    assert read_caption("A small owl, below a large car.")["size"] == "small"
+
+
+@pytest.mark.parametrize(
+    ("text", "noun", "color"),
+    [
+        ("A small orange basketball at the top of the picture.", "basketball", "orange"),
+        ("An orange on a plate.", "orange", None),
+        ("Two black sofas", "couch", "black"),
+        ("A red wooden star made of wood", "star", "red"),
+        ("At the top left of the picture, there is a mobile phone.", "cell phone", None),
+        ("This is a glass of milk.", "glass of milk", None),
+    ],
+)
+def test_the_noun_is_read_as_a_person_means_it(text, noun, color):
+    words = read_caption(text)
+    assert words["noun"] == noun
+    assert words.get("color") == color
+
+
+def test_every_noun_is_read_back_with_its_article_and_a_color():
+    for split in ("train", "held-out-nouns"):
+        for noun in world_nouns(split):
+            words = read_caption(f"{with_article(noun, 'small', 'pink')} at the top left of the picture.")
+            assert words == {"noun": noun, "size": "small", "color": "pink", "place": "top left"}, noun
+
+
+def test_general_words_are_never_clearly_wrong():
+    assert not differ_clearly("duck", "bird")
+    assert not differ_clearly("woman", "person")
+    assert not differ_clearly("taxi", "car")
+    assert not differ_clearly("ice cream", "soft ice cream")
+    assert differ_clearly("duck", "cow")
+    assert differ_clearly("circle", "square")
+    assert differ_clearly("hammer", "cat")

@@ -1,0 +1,351 @@
+"""Questions: true answers, wrong options that are wrong, and no prior that guesses them."""
+
+import re
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from gar.errors import PromptError
+from gar.graspworld import (
+    ATTRIBUTES,
+    CAPTION_KINDS,
+    DRILLS,
+    KINDS,
+    RELATIONS,
+    attribute_words,
+    choose_prompts,
+    read_caption,
+    read_relation,
+    relation_is_true,
+    render_scene,
+    write_turns,
+)
+from gar.graspworld.naming import differ_clearly
+from gar.graspworld.relations import false_relations, relation, true_relations
+
+LETTERS = "ABCD"
+
+
+def ask(count, kinds=KINDS + DRILLS):
+    """Asks about `count` scenes, with two draws of prompts each: (scene, prompts, turn)."""
+    found = []
+    for seed in range(count):
+        scene, rng = render_scene(seed, size=(192, 208)), np.random.default_rng(seed)
+        for _ in range(2):
+            prompts = choose_prompts(scene, rng)
+            found.extend((scene, prompts, turn) for turn in write_turns(scene, prompts, rng, kinds=kinds))
+    return found
+
+
+@pytest.fixture(scope="module")
+def turns():
+    return ask(250)
+
+
+def own_words(scene, prompts, turn):
+    return attribute_words(scene.objects[prompts[turn.prompts[0]]])
+
+
+def said_option(turn):
+    return turn.choices[LETTERS.index(turn.answer[-1])]
+
+
+def test_every_kind_is_asked_and_names_its_prompts(turns):
+    assert {turn.kind for _, _, turn in turns} == set(KINDS + DRILLS)
+    for _, prompts, turn in turns:
+        assert set(turn.prompts) <= set(prompts)
+        named = {int(number) for number in re.findall(r"<Prompt(\d)>", turn.question + turn.answer)}
+        assert named <= set(turn.prompts)
+        assert "  " not in turn.question + turn.answer
+
+
+def test_attributes_are_those_of_the_object(turns):
+    asked = Counter()
+    for scene, prompts, turn in turns:
+        kind = turn.kind.removeprefix("choice-").removesuffix("-reasoned")
+        if kind not in ("noun", *ATTRIBUTES):
+            continue
+        said = said_option(turn) if turn.choices else turn.answer
+        words = own_words(scene, prompts, turn)
+        assert said == words[kind] or read_caption(said)[kind] == words[kind], turn
+        if turn.kind.endswith("-reasoned"):
+            assert words[kind] in turn.answer
+        for wrong in set(turn.choices) - {said}:
+            word = read_caption(f"the {wrong}" if kind == "noun" else wrong)[kind]
+            assert differ_clearly(word, words["noun"]) if kind == "noun" else word != words[kind]
+        asked[turn.kind] += 1
+    assert set(asked) >= {"noun", "color", "choice-noun", "choice-noun-reasoned", "choice-material"}
+
+
+def test_yes_and_no_are_true(turns):
+    for scene, prompts, turn in turns:
+        kind = turn.kind.removeprefix("yes-no-").removesuffix("-reasoned")
+        if not turn.kind.startswith("yes-no-") or kind in ("relation", "mirror"):
+            continue
+        yes = turn.answer.lower().rstrip(".").endswith("yes")
+        assert turn.kind.endswith("-reasoned") or turn.answer in ("Yes.", "No.")
+        claim = read_caption(turn.question)[kind]
+        own = own_words(scene, prompts, turn)[kind]
+        assert (claim == own) == yes
+        assert yes or kind != "noun" or differ_clearly(claim, own)
+        if turn.kind.endswith("-reasoned"):
+            assert read_caption(turn.answer)[kind] == own
+
+
+def test_relations_are_true_and_wrong_ones_false(turns):
+    for scene, prompts, turn in turns:
+        if "relation" not in turn.kind:
+            continue
+        a, b = (prompts[number] for number in turn.prompts)
+        if turn.kind == "relation":
+            assert relation(scene, a, b) == read_relation(turn.answer)
+        elif turn.kind == "relation-caption":
+            assert relation(scene, a, b) == read_relation(turn.answer.replace("hidden behind", "hidden"))
+            assert relation_is_true(scene, a, turn.answer, prompts)
+        elif turn.kind.startswith("yes-no"):
+            claim = read_relation(turn.question)
+            yes = turn.answer.lower().rstrip(".").endswith("yes")
+            assert claim in (true_relations if yes else false_relations)(scene, a, b)
+            assert turn.kind == "yes-no-relation" or read_relation(turn.answer) == relation(scene, a, b)
+        else:
+            for letter, choice in zip(LETTERS, turn.choices, strict=False):
+                swapped = choice.startswith(f"<Prompt{turn.prompts[1]}>")
+                pair = (b, a) if swapped else (a, b)
+                judged = true_relations if letter == turn.answer[-1] else false_relations
+                assert read_relation(choice) in judged(scene, *pair)
+
+
+def fitting(scene, words, indices):
+    """Objects that a description could be meant for; a word that an object does not have could be said of it."""
+    fits = []
+    for index in indices:
+        own = attribute_words(scene.objects[index])
+        noun = "noun" not in words or not differ_clearly(own["noun"], words["noun"])
+        rest = all(own.get(name, word) == word for name, word in words.items() if name not in ("noun", "shape"))
+        if noun and rest:
+            fits.append(index)
+    return fits
+
+
+def description(turn):
+    question = turn.question.removeprefix("Question: ").split("\nOptions")[0]
+    return read_caption(re.search(r"(?:is|shows) (the .*)\?", question).group(1))
+
+
+def test_a_description_fits_the_answer_alone_or_nothing_at_all(turns):
+    seen = Counter()
+    for scene, prompts, turn in turns:
+        if turn.kind not in ("which", "absent", "choice-which"):
+            continue
+        said = said_option(turn) if turn.choices else turn.answer
+        seen[turn.kind, said[:4]] += 1
+        if said.startswith("None"):
+            assert not fitting(scene, description(turn), range(len(scene.objects)))
+            continue
+        numbers = {prompts[number]: f"<Prompt{number}>" for number in prompts}
+        assert [numbers[index] for index in fitting(scene, description(turn), numbers)] == [said], turn
+    assert seen["choice-which", "None"] > 10
+    assert seen["absent", "<Pro"] == seen["which", "None"] == 0
+
+
+def test_orders_and_extremes_follow_from_the_masks(turns):
+    def values(scene, prompts, way):
+        measure = {
+            "left-right": lambda item: item.centroid[0],
+            "top-bottom": lambda item: item.centroid[1],
+            "size": lambda item: item.mask.sum(),
+        }[way]
+        return {number: measure(scene.objects[index]) for number, index in prompts.items()}
+
+    ways = {"most": "left-right", "high": "top-bottom", "low": "top-bottom", "small": "size", "large": "size"}
+    for scene, prompts, turn in turns:
+        if turn.kind.startswith("order-"):
+            found = values(scene, prompts, turn.kind.removeprefix("order-"))
+            named = [found[int(number)] for number in re.findall(r"\d", turn.answer)]
+            assert len(named) == len(prompts)
+            assert all(a < b for a, b in pairwise(named))
+        elif turn.kind == "extreme":
+            word = re.search(r"the (\w+)\?", turn.question).group(1)
+            found = values(scene, prompts, next(way for part, way in ways.items() if part in word))
+            best = (max if word in ("rightmost", "lowest", "largest") else min)(found, key=found.get)
+            assert turn.answer == f"<Prompt{best}>"
+
+
+def test_real_and_reflected_are_told_apart_rightly(turns):
+    for scene, prompts, turn in turns:
+        items = {number: scene.objects[prompts[number]] for number in turn.prompts}
+        images = {number for number, item in items.items() if item.reflection_of is not None}
+        if turn.kind == "mirror":
+            assert (turn.answer == "a reflection") == bool(images)
+        elif turn.kind == "yes-no-mirror":
+            assert (turn.answer == "Yes.") == bool(images)
+        elif turn.kind == "choice-mirror":
+            said = said_option(turn)
+            named = {int(number) for number in re.findall(r"<Prompt(\d)>", said)}
+            if said in ("Yes", "No"):
+                assert (said == "Yes") == bool(images)
+            elif said.startswith(("None", "Neither")):
+                assert not images
+            else:
+                assert named == images
+
+
+def test_positions_count_all_objects_of_the_scene(turns):
+    ordinals = ["first", "second", "third", "fourth", "fifth", "sixth"]
+    checked = 0
+    for scene, prompts, turn in turns:
+        if turn.kind != "choice-position":
+            continue
+        item = scene.objects[prompts[turn.prompts[0]]]
+        for choice in turn.choices:
+            place, end = re.match(r"The (\w+) one from the (\w+)", choice).groups()
+            axis = int(end in ("top", "bottom"))
+            others = scene.objects
+            if "row" in choice:
+                line = sorted(o.centroid[1] for o in others)
+                y = {"top": line[0], "bottom": line[-1]}.get(choice.split()[-2])
+                y = line[len(line) // 2] if y is None else y
+                others = [o for o in others if abs(o.centroid[1] - y) < 0.12 * scene.image.shape[0]]
+            order = sorted(others, key=lambda o: o.centroid[axis], reverse=end in ("right", "bottom"))
+            right = ordinals.index(place) < len(order) and order[ordinals.index(place)] is item
+            assert right == (choice == said_option(turn))
+            checked += 1
+    assert checked > 100
+
+
+def test_same_or_different_is_true(turns):
+    for scene, prompts, turn in turns:
+        if not turn.kind.startswith("same"):
+            continue
+        attribute = next((name for name in ATTRIBUTES if name in turn.question), "noun")
+        a, b = (getattr(scene.objects[prompts[number]], attribute) for number in turn.prompts)
+        assert (a == b) == turn.answer.lower().rstrip(".").endswith("yes")
+
+
+def test_multiple_choice_has_the_form_of_gar_bench(turns):
+    turn = next(turn for _, _, turn in turns if turn.kind == "choice-color")
+    question, heading, *options, instruction = turn.question.split("\n")
+    assert question.startswith("Question: ")
+    assert heading == "Options:"
+    assert options == [f"{letter}. {choice}" for letter, choice in zip(LETTERS, turn.choices, strict=True)]
+    assert instruction == "Answer with the correct option's letter directly."
+    assert turn.answer in LETTERS
+    for _, _, turn in turns:
+        assert len(set(turn.choices)) == len(turn.choices)
+        if turn.choices:
+            assert len(turn.choices) == 4 or turn.kind in ("choice-mirror", "choice-which", "choice-position")
+
+
+# Balance
+
+
+def possible(turn):
+    return len(turn.prompts) + 1 if turn.kind == "which" else 1 / turn.chance if turn.chance else None
+
+
+def constant_answers(turns):
+    """Yields each balanced kind with how often each answer is right, and chance."""
+    answers, chances = defaultdict(Counter), defaultdict(list)
+    for _, _, turn in turns:
+        if turn.kind in (*CAPTION_KINDS, "absent"):
+            continue
+        answer = read_relation(turn.answer) if turn.kind == "relation" else turn.answer
+        if turn.kind.endswith("-reasoned"):
+            answer = answer.rstrip(".").rpartition(" ")[2]
+        answers[turn.kind][answer] += 1
+        chances[turn.kind].append(turn.chance)
+    for kind, counts in answers.items():
+        yield kind, counts, np.mean(chances[kind])
+
+
+def test_no_constant_answer_beats_chance(turns):
+    for kind, counts, chance in constant_answers(turns):
+        ((_, best),) = counts.most_common(1)
+        spread = 2.5 * np.sqrt(max(chance, 0.01) * (1 - chance) / (counts.total() / 2))  # both draws are alike
+        assert best / counts.total() <= chance + 0.03 + spread, (kind, counts)
+
+
+@pytest.mark.slow
+def test_no_constant_answer_beats_chance_by_three_points():
+    turns = ask(6000)
+    for kind, counts, chance in constant_answers(turns):
+        ((_, best),) = counts.most_common(1)
+        spread = 1.0 * np.sqrt(max(chance, 0.01) * (1 - chance) / (counts.total() / 2))
+        assert counts.total() > 400, (kind, counts.total())
+        assert best / counts.total() <= chance + 0.03 + (spread if counts.total() < 2000 else 0), (kind, counts)
+    assert_nothing_is_told_by_the_question(turns)
+
+
+def test_the_question_itself_does_not_tell_the_answer(turns):
+    assert_nothing_is_told_by_the_question(turns)
+
+
+def assert_nothing_is_told_by_the_question(turns):
+    """A description fits nothing half of the time; a word that is asked about is true half of the time."""
+    kinds, yes, options = Counter(), defaultdict(list), defaultdict(list)
+    for _, _, turn in turns:
+        if turn.kind in ("which", "absent"):
+            kinds[turn.kind, re.sub(r"the .*", "", turn.question)[:12]] += 1
+        if turn.kind in ("yes-no-color", "yes-no-pattern", "yes-no-size", "yes-no-place", "yes-no-relation"):
+            name = turn.kind.removeprefix("yes-no-")
+            word = read_relation(turn.question) if name == "relation" else read_caption(turn.question)[name]
+            yes[name, word].append(turn.answer == "Yes.")
+        if turn.kind in ("choice-color", "choice-size", "choice-material"):
+            name = turn.kind.removeprefix("choice-")
+            for choice in turn.choices:
+                options[name, read_caption(choice)[name]].append(choice == said_option(turn))
+    for groups, middle, slack in ((yes, 0.5, 0.1), (options, 0.25, 0.08)):
+        for word, right in groups.items():
+            spread = 3 * np.sqrt(0.25 / len(right))
+            assert abs(np.mean(right) - middle) < slack + spread, (word, np.mean(right), len(right))
+    for form in {form for _, form in kinds}:
+        which, absent = kinds["which", form], kinds["absent", form]
+        total = which + absent
+        assert abs(which / total - 0.5) < 0.08 + 2 * np.sqrt(0.25 / total), (form, which, absent)
+
+
+# What callers say
+
+
+def test_one_prompt_is_described_in_the_published_words():
+    scene = next(scene for scene in map(render_scene, range(20)) if len(scene.objects) > 1)
+    rng = np.random.default_rng(0)
+    (alone,) = write_turns(scene, {3: 0}, rng, kinds=["caption"])
+    assert alone.question == "Describe this masked region in detail."
+    (among,) = write_turns(scene, {3: 0, 1: 1}, rng, kinds=["caption"])
+    assert "<Prompt" in among.question
+
+
+def test_the_number_of_turns_is_as_asked_and_no_question_comes_twice():
+    scene = next(scene for scene in map(render_scene, range(100)) if len(scene.objects) == 5)
+    found = write_turns(scene, dict(enumerate(range(5))), np.random.default_rng(0), n=40)
+    assert len(found) == 40
+    assert len({turn.question for turn in found}) == 40
+
+
+def test_a_reflection_is_often_prompted_with_its_object():
+    scene = next(s for s in map(render_scene, range(100)) if s.has_mirror and len(s.objects) == 6)
+    rng = np.random.default_rng(0)
+    both = [any(scene.objects[i].reflection_of in p.values() for i in p.values()) for p in
+            (choose_prompts(scene, rng) for _ in range(100))]  # fmt: skip
+    assert np.mean(both) > 0.6
+
+
+def test_relations_are_among_those_of_the_world(turns):
+    assert {read_relation(turn.answer) for _, _, turn in turns if turn.kind == "relation"} == set(RELATIONS)
+
+
+def test_a_wrong_prompt_or_kind_is_refused_with_its_value():
+    scene, rng = render_scene(0), np.random.default_rng(0)
+    with pytest.raises(PromptError, match="prompt number 5"):
+        write_turns(scene, {5: 0}, rng)
+    with pytest.raises(PromptError, match="object 99"):
+        write_turns(scene, {0: 99}, rng)
+    with pytest.raises(PromptError, match="another object"):
+        write_turns(scene, {0: 0, 1: 0}, rng)
+    with pytest.raises(PromptError, match="no prompt"):
+        write_turns(scene, {}, rng)
+    with pytest.raises(PromptError, match="'guess'"):
+        write_turns(scene, {0: 0}, rng, kinds=["guess"])
