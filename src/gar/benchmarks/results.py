@@ -90,6 +90,10 @@ def read_tables(folder: Path) -> list[Table]:
     lost = sum(len(one["items"]) for one in manifest["data"]["missing"])
     if lost:
         notes.append(f"{lost} of {manifest['data']['items']} items could not be shown and do not count")
+    noted = [reply["notes"] for record in records for reply in record.replies.values() if reply.get("notes")]
+    if noted:
+        items = sum(any(reply.get("notes") for reply in record.replies.values()) for record in records)
+        notes.append(f"{items} items have notes of the system, such as: {noted[0][0]}")
     judges = read_judged(folder) if benchmark.judgings else []
     told: dict[str, Any] = {"perturbations": manifest["perturbations"], "notes": notes}
     return [table(benchmark, manifest["system"]["name"], records, one, **told) for one in judges or [None]]
