@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
 from gar.model.modeling import VISION_INPUTS
+from gar.model.replay import box_waves
 from gar.processing import Message
 
 BOXES = [Region.box(2, 3, 20, 18, whole=True), Region.box(22, 4, 31, 28, whole=True), Region.box(5, 20, 12, 30)]
@@ -171,6 +172,22 @@ def test_the_classes_that_the_stem_sees_in_a_region_enter_its_mask_token_as_word
     share = (difference[:, -1] @ word) / (word @ word)  # the root of the likelihood of the first and third class
     torch.testing.assert_close(difference[:, -1], share[:, None] * word, rtol=1e-2, atol=1e-3)
     assert 0 < share.min() < share.max() < 1
+
+
+@torch.no_grad()
+def test_the_box_enters_the_mask_token_alone(make_model, make_config, ask):
+    config = make_config(mask_token=True, box_embedding=True)
+    model = make_model(config).model
+    inputs = ask(*MIXED, config=config)
+    vision_inputs = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
+    given = model.get_region_features(**vision_inputs).replay
+    expected = model.box_embed(box_waves(inputs["region_boxes"]))
+    model.box_embed = None
+    difference = given - model.get_region_features(**vision_inputs).replay
+    assert not difference[:, :-1].any()
+    torch.testing.assert_close(difference[:, -1], expected, rtol=1e-3, atol=1e-4)
+    with pytest.raises(CheckpointError, match="box_embedding is true and mask_token false"):
+        make_config(box_embedding=True)
 
 
 def test_as_many_words_as_classes_of_the_stem_are_needed(make_config):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gar.model.replay import axis_samples, mask_weights, replay_slots, roi_align
+from gar.model.replay import BOX_WAVES, axis_samples, box_waves, mask_weights, replay_slots, roi_align
 from gar.processing.tiling import split_canvas
 
 SIDE = 4
@@ -134,6 +134,21 @@ def test_the_samples_of_a_box_across_the_border_are_clamped_then_dropped():
     # four sample points at -2, -1, 0 and 1 of cell centres: the first is out, the second is clamped to cell 0
     assert weight[0].tolist() == [[0.0, 0.0, 0.5, 0.0], [0.5, 0.0, 0.5, 0.0]]
     assert index[0].tolist() == [[0, 1, 0, 1], [0, 1, 1, 2]]
+
+
+# ---- boxes in numbers ---------------------------------------------------------------------------------------------
+
+
+def test_a_linear_layer_can_read_each_edge_and_center_of_a_box():
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(500, 2, 2, generator=generator).sort(1).values  # (boxes, least and most, x and y)
+    boxes = corners.flatten(1)
+    waves = box_waves(boxes)
+    assert waves.shape == (500, BOX_WAVES)
+    assert waves.abs().max() <= 1
+    wanted = torch.cat([boxes, (boxes[:, :2] + boxes[:, 2:]) / 2], 1)
+    read = torch.linalg.lstsq(waves[:400], wanted[:400]).solution
+    assert (waves[400:] @ read - wanted[400:]).abs().max() < 0.01
 
 
 # ---- the mean under the mask -------------------------------------------------------------------------------------

@@ -137,6 +137,8 @@ class GARConfig(PreTrainedConfig):
     """1.0: RoIAlign where the region is. 1/28: as published checkpoints were trained (always near the top left)."""
     mask_token: bool = False
     """Whether one mask-weighted token follows the RoIAlign grid of each region."""
+    box_embedding: bool = False
+    """Whether the mask-weighted token also says, exactly, where the region's box lies."""
     prompt_token_ids: list[int] | tuple[int, ...] = ()
     """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region, brought to the length of the token's own
     embedding, is added to each mention of it. Empty, as published: a mention is a word like any other, and only the
@@ -163,6 +165,8 @@ class GARConfig(PreTrainedConfig):
                 f"{len(self.class_token_ids)} class_token_ids with stem_classes {self.vision_config.stem_classes} and "
                 f"mask_token {self.mask_token}: the numbers must agree, and mask_token must be true"
             )
+        if self.box_embedding and not self.mask_token:
+            raise CheckpointError("box_embedding is true and mask_token false: the box enters the mask-weighted token")
         import_module("gar.model.modeling")  # registers the model with the Auto classes, see gar.registration
 
     @property

@@ -31,7 +31,7 @@ from gar.errors import CheckpointError
 from gar.model.checkpoints import refuse_incomplete, register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.projector import GARProjector, pool_cells
-from gar.model.replay import mask_weights, replay_slots, roi_align
+from gar.model.replay import BOX_WAVES, box_waves, mask_weights, replay_slots, roi_align
 from gar.model.vision import GARVisionTower
 
 __all__ = [
@@ -145,6 +145,7 @@ class GARModel(GARPreTrainedModel):
         self.vision_tower = GARVisionTower._from_config(config.vision_config)
         self.projector = GARProjector(config)
         self.language_model = LlamaModel._from_config(config.text_config)
+        self.box_embed = nn.Linear(BOX_WAVES, config.text_config.hidden_size) if config.box_embedding else None
         self.class_scale = nn.Parameter(torch.empty(())) if config.class_token_ids else None
         self.post_init()
 
@@ -206,6 +207,8 @@ class GARModel(GARPreTrainedModel):
                 weight = weigh(side=config.vision_config.grid_size)
                 seen = self.vision_tower.patch_embed.classify(patch_features.to(self.dtype), weight)
                 spoken = spoken + self.class_scale * self.class_words(seen)
+            if self.box_embed is not None:
+                spoken = spoken + self.box_embed(box_waves(region_boxes).to(self.dtype))
             replay = torch.cat([replay, spoken[:, None]], dim=1)
         prompts = None
         if config.prompt_token_ids:

@@ -17,10 +17,30 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-__all__ = ["axis_samples", "mask_weights", "replay_slots", "roi_align"]
+__all__ = ["BOX_WAVES", "axis_samples", "box_waves", "mask_weights", "replay_slots", "roi_align"]
+
+BOX_WAVES = 48
+"""Numbers by which `box_waves` tells a box."""
 
 _SAMPLING_RATIO = 2
 """Sample points of one output cell along each axis, as published."""
+
+
+def box_waves(boxes: torch.Tensor) -> torch.Tensor:
+    """Tells boxes in numbers from which a linear layer can read where they lie, however fine the difference.
+
+    Sines and cosines, of 1, 2, 4 and 8 half waves a side of the picture, of the four edges and the two centers.
+
+    Args:
+        boxes: (R, 4) normalised xyxy.
+
+    Returns:
+        (R, 48) in float32.
+    """
+    boxes = boxes.float()
+    places = torch.cat([boxes, (boxes[:, :2] + boxes[:, 2:]) / 2], dim=1)  # (R, 6)
+    angles = places[..., None] * torch.pi * 2.0 ** torch.arange(4, device=boxes.device)  # (R, 6, 4)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(1)
 
 
 def axis_samples(
