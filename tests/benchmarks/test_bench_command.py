@@ -1,6 +1,8 @@
 """`gar bench`, from the command line."""
 
 import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -110,3 +112,65 @@ def test_a_mistake_is_one_line_and_status_2(capsys, vqa_folder, tmp_path, monkey
     assert said in captured.err
     assert "Traceback" not in captured.err
     assert list(work.iterdir()) == []
+
+
+class EveryOther(BaseHTTPRequestHandler):
+    """Speaks the protocol of chat completions; every other request is answered with an error of the server."""
+
+    asked = 0
+
+    def do_POST(self):
+        type(self).asked += 1
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        fails = type(self).asked % 2 == 0
+        reply = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": told["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "8 4\nso"}}],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
+        }
+        content = json.dumps({"error": {"message": "busy"}} if fails else reply).encode()
+        self.send_response(500 if fails else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def judge_url():
+    pytest.importorskip("openai")
+    EveryOther.asked = 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), EveryOther) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+def test_a_run_is_judged_over_http_and_nothing_is_asked_twice(capsys, shared, tmp_path, monkeypatch, judge_url):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "answers.json").write_text(json.dumps({str(number): "A sign." for number in range(40)}))
+    flags = ["--system", f"file:{tmp_path / 'answers.json'}", "--data", str(shared / "bench")]
+    out = str(tmp_path / "run")
+    assert main(["bench", "run", "ferret-bench", *flags, "--out", out, "--limit", "6"]) == 0
+    judge = ["--judge", "m", "--judge-set", f"base_url={judge_url}", "--judge-set", "attempts=1"]
+    rounds = 0
+    while rounds < 12:  # without retries a failed request waits for the next call, and the cache keeps the others
+        assert main(["bench", "score", out, *judge, "--judge-set", "concurrency=1", "--json"]) == 0
+        capsys.readouterr()
+        (table,) = json.loads((tmp_path / "run/scores.json").read_text())["tables"]
+        (score,) = table["scores"]
+        assert score["n"] == 6
+        if score["unparsed"] == 0:
+            break
+        rounds += 1
+        assert any("requests to the judge failed" in note for note in table["notes"])
+    assert score["value"] == 0.5
+    assert rounds > 0
+    answered = EveryOther.asked - EveryOther.asked // 2
+    assert answered == 6

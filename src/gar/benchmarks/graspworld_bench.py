@@ -1,7 +1,7 @@
 """GraspWorld's held-out set: scenes of combinations that no model was trained on, with exact masks and true answers.
 
 Nothing is downloaded: scenes are rendered from their seeds. Of each scene regions are chosen and one question of each
-kind is asked (`gar.graspworld.KINDS`); each object is also described.
+kind is asked (`gar.graspworld.KINDS`); each chosen region is also described.
 
 Rules: an answer counts when it is the true one but for case, outer blanks and a full stop. Multiple choice counts as in
 GAR-Bench. Of a description the share of attributes counts that it names truly.
@@ -24,25 +24,25 @@ from gar.benchmarks.scoring import letter_floors
 from gar.errors import InputError
 from gar.graspworld import (
     ATTRIBUTES,
+    CAPTION_KINDS,
     HELD_OUT_VERSION,
     KINDS,
-    RELATIONS,
     Scene,
-    Turn,
     attribute_words,
     choose_prompts,
     read_caption,
     render_scene,
     write_turns,
 )
+from gar.graspworld.nouns import NOUNS
 from gar.regions import Region
 
 __all__ = ["GRASPWORLD", "SCENES", "items_of_scene"]
 
 SCENES = 100
-"""Scenes; about nine questions and four descriptions each."""
+"""Scenes; about fifteen questions and four descriptions each."""
 _SEED = 0
-_ASKED = [kind for kind in KINDS if kind not in ("caption", "relation-caption")]
+_ASKED = [kind for kind in KINDS if kind not in CAPTION_KINDS]
 _MAX_NEW_TOKENS = 64
 
 
@@ -68,26 +68,16 @@ def items_of_scene(number: int) -> list[Item]:
     for turn in write_turns(scene, prompts, rng, kinds=_ASKED):
         # the question of multiple choice carries its options, which are asked for in each order here
         question = turn.question.removeprefix("Question: ").split("\nOptions:\n")[0]
-        facts = {"answer": turn.answer, "chance": _chance(turn)}
+        facts = {"answer": turn.answer, "chance": turn.chance}
         name = f"{number}/{turn.kind}"
         items.append(Item(name, shown, regions, question, turn.choices, turn.kind, facts, _MAX_NEW_TOKENS))
-    for index, thing in enumerate(scene.objects):
-        words = attribute_words(thing)
-        facts = {"words": words, "chance": float(np.mean([1 / len(ATTRIBUTES[name]) for name in words]))}
-        region = (Region.mask(thing.mask),)
-        items.append(Item(f"{number}/caption-{index}", shown, region, None, (), "caption", facts, _MAX_NEW_TOKENS))
+    for place, index in prompts.items():
+        words = attribute_words(scene.objects[index])
+        # an attribute's words are those of the world, a noun is any of its nouns
+        facts = {"words": words, "chance": float(np.mean([1 / len(ATTRIBUTES.get(name, NOUNS)) for name in words]))}
+        name, alone = f"{number}/describe-{place}", (regions[place],)
+        items.append(Item(name, shown, alone, None, (), "describe", facts, _MAX_NEW_TOKENS))
     return items
-
-
-def _chance(turn: Turn) -> float:
-    """Share that a uniform guess among the possible answers gets right."""
-    if turn.choices:
-        return 1 / len(turn.choices)
-    if turn.kind in ATTRIBUTES:
-        return 1 / len(ATTRIBUTES[turn.kind])
-    if turn.kind == "relation":
-        return 1 / len(RELATIONS)
-    return 1 / len(turn.prompts) if turn.kind == "which" else 1 / 2
 
 
 def _mark(record: Record, verdicts: Replies | None) -> Mark:
