@@ -195,6 +195,19 @@ def test_as_many_words_as_classes_of_the_stem_are_needed(make_config):
         make_config(mask_token=True, class_token_ids=[1, 2])
 
 
+def test_a_model_with_everything_learns_in_bfloat16_autocast(make_model, make_config, named_config, ask):
+    vision = {"stem": "efficientnet-lite0", "stem_classes": 2, "patch_size": 16}
+    tokens = {"prompt_token_ids": named_config.prompt_token_ids, "class_token_ids": [50, 51]}
+    config = make_config(vision=vision, mask_token=True, box_embedding=True, projector_pooling_ratio=1, **tokens)
+    model = make_model(config).train()
+    inputs = ask(*MIXED, config=config, padding_side="right")
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(**inputs, labels=inputs["input_ids"]).loss
+    loss.backward()
+    assert model.model.box_embed.weight.grad.abs().sum() > 0
+    assert model.model.class_scale.grad.abs() > 0
+
+
 def test_as_many_prompt_tokens_as_crop_tokens_are_needed(make_config):
     with pytest.raises(CheckpointError, match="2 prompt_token_ids and 5 crop_token_ids"):
         make_config(prompt_token_ids=[1, 2])

@@ -49,6 +49,12 @@ def pretrained():
 
 
 @pytest.fixture(scope="session")
+def small_config():
+    """The configuration of a model that learns in no time, without its tokens."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
 def world():
     """Forty scenes."""
     return WorldSource(40, turns=4)

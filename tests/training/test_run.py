@@ -3,11 +3,20 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
+import gar
+from gar import InputError
+from gar.graspworld import render_scene
+from gar.training.recipe import Recipe, to_yaml
 from gar.training.reporting import Reporter
 from gar.training.run import train
 
@@ -64,3 +73,276 @@ def test_a_stopped_run_goes_on_with_the_losses_and_the_weights_of_one_that_was_n
     assert losses(stopped.out) == losses(whole.out)
     assert log(stopped.out)[:-1] == log(whole.out)[:-1]
     assert same_result(stopped.out, whole.out)
+
+
+def test_an_evaluation_does_not_change_what_is_learnt(make_recipe, tmp_path):
+    held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 3}], "every": 2, "answers": 3, "page": 2}
+    with_it = make_recipe(out=tmp_path / "with", evaluation=held_out, train={"average": 0.9})
+    without = make_recipe(out=tmp_path / "without", train={"average": 0.9})
+    train(with_it)
+    train(without)
+    assert losses(with_it.out) == losses(without.out)
+    assert same_result(with_it.out, without.out)
+    measured = [line for line in log(with_it.out) if "eval_loss" in line]
+    assert [line["step"] for line in measured] == [2, 4, 6]
+    assert all(0 <= line["eval_exact_match"] <= 1 for line in measured)
+    assert sorted(path.name for path in (with_it.out / "samples").iterdir()) == [
+        f"step-{step:06d}.html" for step in (2, 4, 6)
+    ]
+
+
+def test_a_finished_run_has_a_model_that_loads_and_its_settings(make_recipe):
+    recipe = make_recipe(result_dtype="float16")
+    assert train(recipe).steps == 6
+    assert not list(recipe.out.rglob("*partial*"))
+    assert Recipe.model_validate(gar_yaml(recipe.out / "recipe.yaml")) == recipe
+    assistant = gar.load(recipe.out / "result")
+    scene = render_scene(10**6)
+    assert assistant.describe(scene.image, gar.Region.mask(scene.objects[0].mask), max_new_tokens=4).new_tokens
+    tensors = load_file(recipe.out / "result" / "model.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    assert (recipe.out / "curves.png").stat().st_size > 1000
+
+
+def gar_yaml(path):
+    import yaml
+
+    return yaml.safe_load(path.read_text())
+
+
+def test_a_finished_run_goes_on_when_it_is_given_more_steps(make_recipe):
+    train(make_recipe(train={"schedule": "constant_with_warmup", "warmup": 1}))
+    recipe = make_recipe(train={"schedule": "constant_with_warmup", "warmup": 1, "steps": 8})
+    assert train(recipe).steps == 8
+    assert [step for step, _ in losses(recipe.out)] == [*range(1, 9)]
+
+
+def test_frozen_parts_stay_as_they_are_and_others_learn(make_recipe, small_start):
+    recipe = make_recipe(train={"freeze": ["vision", "connector"]}, result_dtype="float32")
+    train(recipe)
+    before = load_file(small_start / "model.safetensors")
+    after = load_file(recipe.out / "result" / "model.safetensors")
+    for name, tensor in before.items():
+        frozen = ("vision_tower" in name and "mask_embed" not in name) or "projector" in name
+        assert torch.equal(tensor, after[name]) == frozen, name
+
+
+def test_epochs_become_steps(make_recipe):
+    recipe = make_recipe(train={"steps": None, "epochs": 0.5, "batch_size": 3})
+    assert train(recipe).steps == 2  # half of 12 scenes, three a step
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_checkpointed_activations_change_nothing_but_memory(make_recipe, tmp_path, precision):
+    plain = make_recipe(out=tmp_path / "plain", train={"precision": precision, "steps": 2})
+    saved = make_recipe(
+        out=tmp_path / "saved", train={"precision": precision, "steps": 2, "gradient_checkpointing": True}
+    )
+    train(plain)
+    train(saved)
+    assert [loss for _, loss in losses(saved.out)] == pytest.approx([loss for _, loss in losses(plain.out)], rel=1e-4)
+
+
+def test_tensorboard_gets_the_losses(make_recipe):
+    recipe = make_recipe(report_to=["tensorboard"], train={"steps": 2})
+    train(recipe)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(recipe.out / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2]
+
+
+# ---- adapters --------------------------------------------------------------------------------------------------------
+
+ADAPTERS = {"lora": {"r": 2, "alpha": 4, "dropout": 0.1}}
+
+
+def test_adapters_are_resumed_exactly_and_merged_into_a_plain_model(make_recipe, tmp_path, stop_at, small_start):
+    changed = {**ADAPTERS, "train": {"freeze": ["vision", "connector"], "average": 0.9}, "result_dtype": "float32"}
+    whole, stopped = (make_recipe(out=tmp_path / name, **changed) for name in ("whole", "stopped"))
+    train(whole)
+    stop_at(2)
+    assert train(stopped).result is None
+    stop_at(-1)
+    train(stopped)
+    assert losses(stopped.out) == losses(whole.out)
+    assert same_result(stopped.out, whole.out)
+    before = load_file(small_start / "model.safetensors")
+    after = load_file(whole.out / "result" / "model.safetensors")
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert "model.vision_tower.mask_embed.weight" in changed
+    assert all("language_model.layers" in name and "proj" in name for name in changed if "mask_embed" not in name)
+    assert len(changed) == 1 + 2 * 7  # the mask embedding, and in two layers the seven matrices
+    assert gar.load(whole.out / "result").info()["parameters"] > 0
+
+
+def test_adapters_may_stay_apart(make_recipe):
+    recipe = make_recipe(lora={"r": 2, "merge": False}, train={"freeze": ["vision", "mask", "connector"], "steps": 2})
+    train(recipe)
+    assert (recipe.out / "result" / "adapter_config.json").exists()
+    assert not (recipe.out / "result" / "model.safetensors").exists()
+    merged = make_recipe(
+        out=recipe.out.with_name("merged"),
+        lora={"r": 2},
+        train={"freeze": ["vision", "mask", "connector"], "steps": 2},
+        result_dtype="float32",
+    )
+    train(merged)
+    scene = render_scene(10**6)
+    region = gar.Region.mask(scene.objects[0].mask)
+    told = [gar.load(run.out / "result").describe(scene.image, region, max_new_tokens=9) for run in (recipe, merged)]
+    assert told[0].text == told[1].text
+
+
+# ---- data ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """COCO annotations of eight pictures, the last of which is torn."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    annotations = {"categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}], "images": [], "annotations": []}
+    for number in range(8):
+        name, side = f"{number}.png", 40 + 30 * number
+        Image.fromarray(np.full((side, 60, 3), 10 * number, np.uint8)).save(folder / name)
+        annotations["images"].append({"id": number, "file_name": name, "width": 60, "height": side})
+        for place in range(2):
+            x = 5 + 25 * place
+            box = [[x, 5, x + 20, 5, x + 20, 30, x, 30]]
+            annotations["annotations"].append(
+                {
+                    "id": 2 * number + place,
+                    "image_id": number,
+                    "category_id": 1 + place,
+                    "segmentation": box,
+                    "iscrowd": 0,
+                }
+            )
+    (folder / "7.png").write_bytes(b"torn")
+    (folder / "instances.json").write_text(json.dumps(annotations))
+    return {"kind": "coco", "path": str(folder / "instances.json"), "images": str(folder)}
+
+
+def test_bad_items_are_left_out_named_and_counted(make_recipe, photographs):
+    recipe = make_recipe(data=[photographs], train={"steps": 8, "workers": 1})
+    outcome = train(recipe)
+    assert (outcome.steps, outcome.skipped) == (8, 1)
+    lines = [json.loads(line) for line in (recipe.out / "skipped.jsonl").read_text().splitlines()]
+    assert len(lines) >= 1
+    assert all("7.png" in line["reason"] or "7" in line["name"] for line in lines)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_of_nothing_usable_ends_the_run_with_a_message_that_names_it(make_recipe, photographs, workers):
+    recipe = make_recipe(data=[photographs], train={"batch_size": 1, "steps": 8, "workers": workers})
+    with pytest.raises(InputError, match=r"^no item of a batch of 1 can be used: ") as error:
+        train(recipe)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_sources_are_mixed_and_grouped_by_length(make_recipe, photographs):
+    world = {"kind": "world", "scenes": 6}
+    recipe = make_recipe(data=[photographs | {"weight": 2}, world], train={"group_by_length": True, "steps": 4})
+    assert train(recipe).steps == 4
+    assert len(np.load(recipe.out / "lengths.npy")) == 2 * 8 + 6
+
+
+def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pictures(
+    pretrained, make_recipe, small_config
+):
+    vision = {**small_config["vision_config"], "stem": "efficientnet-lite0", "patch_size": 16}
+    scratch = {
+        "config": {**small_config, "vision_config": vision, "image_pooling_ratio": 2},
+        "texts": 12,
+        "pictures": 2,
+    }
+    recipe = make_recipe(
+        model={"scratch": scratch},
+        cache={"variants": 2, "workers": 0},
+        evaluation={"data": [{"kind": "world", "split": "held-out", "scenes": 2}], "every": 3, "answers": 2, "page": 1},
+        train={"freeze": ["stem"], "word_loss": 0.3, "steps": 3},
+    )
+    assert train(recipe).result is not None
+    start = load_file(recipe.out / "start" / "model.safetensors")
+    result = load_file(recipe.out / "result" / "model.safetensors")
+    stem = [name for name in start if "patch_embed.blocks" in name]
+    assert stem
+    assert all(torch.equal(start[name].bfloat16(), result[name]) for name in stem)
+
+
+# ---- processes of their own ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def start_process(tmp_path):
+    """Starts a run in a process of its own; ends it if the test did not."""
+    started = []
+
+    def start(recipe, *launcher):
+        file = tmp_path / f"{recipe.out.name}.yaml"
+        file.write_text(to_yaml(recipe))
+        command = [sys.executable, *launcher, "-m", "gar.training", str(file)]
+        started.append(
+            subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_killed_process_loses_at_most_what_came_after_its_last_checkpoint(make_recipe, tmp_path, start_process):
+    steps = {"steps": 40, "workers": 1, "average": 0.9}
+    whole, killed = (make_recipe(out=tmp_path / name, save_every=5, train=steps) for name in ("whole", "killed"))
+    train(whole)
+    process = start_process(killed)
+    wait_for((killed.out / "checkpoints" / "checkpoint-10" / "complete").exists, process)
+    process.kill()
+    process.wait()
+    assert not (killed.out / "result").exists()
+    assert train(killed).steps == 40
+    assert losses(killed.out) == losses(whole.out)
+    assert same_result(killed.out, whole.out)
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_process_with_a_checkpoint_and_status_143(make_recipe, start_process):
+    recipe = make_recipe(train={"steps": 10_000}, save_every=10_000)
+    process = start_process(recipe)
+    wait_for(lambda: (recipe.out / "log.jsonl").exists() and len(losses(recipe.out)) > 2, process)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "the same command goes on from there" in errors
+    done = losses(recipe.out)[-1][0]
+    assert (recipe.out / "checkpoints" / f"checkpoint-{done}" / "complete").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns_from_batches_of_twice_the_size(make_recipe, tmp_path, start_process):
+    data = [{"kind": "world", "scenes": 12, "turns": 3}]
+    held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 3}], "every": 3, "answers": 2, "page": 1}
+    changed = {"data": data, "evaluation": held_out, "result_dtype": "float32"}
+    settings = {"steps": 4, "word_loss": 0.3, "average": 0.9}
+    one = make_recipe(out=tmp_path / "one", train=settings | {"batch_size": 2, "accumulate": 2}, **changed)
+    two = make_recipe(out=tmp_path / "two", train=settings | {"batch_size": 2}, **changed)
+    train(one)
+    process = start_process(two, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert [loss for _, loss in losses(two.out)] == pytest.approx([loss for _, loss in losses(one.out)], rel=1e-4)
+    first, second = (load_file(run.out / "result" / "model.safetensors") for run in (one, two))
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor, rtol=1e-3, atol=1e-4, msg=name)

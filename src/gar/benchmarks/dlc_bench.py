@@ -70,19 +70,19 @@ def _load(data: Path | None) -> Loaded:
     assert data is not None, "the caller checks needs_data"
     path = find_file(data, "dlc-bench", "annotations/annotations.json", _SOURCE)
     folder = path.parent.parent
-    names, questions = read_json(path.with_name("class_names.json")), read_json(path.with_name("qa.json"))
-    if not isinstance(names, dict) or not isinstance(questions, dict):
-        raise InputError(f"class_names.json and qa.json beside {path} must each be a dictionary by annotation id")
+    told, names, questions = (read_json(path.with_name(name)) for name in (path.name, "class_names.json", "qa.json"))
+    if not all(isinstance(one, dict) for one in (told, names, questions)):
+        raise InputError(f"{path}, and class_names.json and qa.json beside it, must each be an object")
     files = {
         entry_of(image, "id", f"an image of {path}", int): text_of(image, "file_name", f"an image of {path}")
-        for image in list_of(read_json(path).get("images"), f"images of {path}")
+        for image in list_of(told.get("images"), f"images of {path}")
     }
     pictures, copies = Pictures([folder / "images", path.parent / "images"]), _copies(folder)
     borrowed = Pictures([folder.parent / "gar-bench" / "annotations"])
     items: list[Item] = []
     sizes: dict[str, int | None] = {}
     lost: dict[str, str] = {}
-    for entry in list_of(read_json(path).get("annotations"), f"annotations of {path}"):
+    for entry in list_of(told.get("annotations"), f"annotations of {path}"):
         name = str(entry_of(entry, "id", f"an annotation of {path}", int))
         where = f"annotation {name} of {path}"
         file = files.get(entry_of(entry, "image_id", where, int))
@@ -197,6 +197,8 @@ def _read_cache(answers: Any, verdicts: Any, items: Mapping[str, Item] | None) -
     replies: dict[str, Replies] | None = None
     judging = None
     if verdicts is not None:
+        if not isinstance(verdicts, dict):
+            raise InputError(f"the file of verdicts holds {type(verdicts).__name__}; needed is one by annotation id")
         judged = {name: entry for name, entry in verdicts.items() if isinstance(entry, dict)}
         replies = {}
         for name, entry in judged.items():
@@ -219,8 +221,8 @@ def _read_cache(answers: Any, verdicts: Any, items: Mapping[str, Item] | None) -
         for name in facts
         if name in answers
     ]
-    if replies is None and items is not None and not records:
-        raise InputError("no key of the answers is an annotation of DLC-Bench")
+    if not records:
+        raise InputError("no key of the answers is an annotation of DLC-Bench that there are questions about")
     return Cached(tuple(records), replies, judging)
 
 

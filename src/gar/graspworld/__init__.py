@@ -5,6 +5,7 @@
     write_turns(scene, prompts, rng)         questions about them with true answers
     read_caption(text), attribute_words(o)   words that a caption uses, words that are true
     relation_is_true(scene, index, text)     whether what a caption says of another object is so
+    open_photographs(folder)                 real photographs with named masks; photograph_scene makes a Scene of one
 
 Needs numpy and Pillow only.
 """
@@ -12,6 +13,8 @@ Needs numpy and Pillow only.
 from gar.graspworld.appearance import Cutout
 from gar.graspworld.captions import attribute_words
 from gar.graspworld.language import CAPTION_KINDS, DRILLS, KINDS, Turn, choose_prompts, write_turns
+from gar.graspworld.photograph_folder import Photograph, Photographs, open_photographs
+from gar.graspworld.photographs import cut_out, photograph_scene
 from gar.graspworld.plans import world_nouns
 from gar.graspworld.reading import read_caption, read_relation, relation_is_true
 from gar.graspworld.scene import Scene, WorldObject, render_scene
@@ -45,11 +48,16 @@ __all__ = [
     "SIZES",
     "SPLITS",
     "Cutout",
+    "Photograph",
+    "Photographs",
     "Scene",
     "Turn",
     "WorldObject",
     "attribute_words",
     "choose_prompts",
+    "cut_out",
+    "open_photographs",
+    "photograph_scene",
     "read_caption",
     "read_relation",
     "relation_is_true",

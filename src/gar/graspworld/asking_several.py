@@ -80,9 +80,12 @@ def ask_which(facts: Facts) -> Turn | None:
 
 
 def describe_nothing(facts: Facts) -> dict[str, str] | None:
-    """Describes one of the prompted objects with one word changed, so that it fits nothing in the scene."""
+    """Describes one of the prompted objects with one word changed, so that it fits nothing in the scene.
+
+    Not of a photograph: it may show what is not among its objects.
+    """
     drawn = facts.describe_uniquely()
-    if drawn is None:
+    if drawn is None or facts.scene.split is None:
         return None
     words = dict(drawn[1])
     able = [name for name in ("noun", "color", "pattern", "material") if name in words]

@@ -156,7 +156,7 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
     it_is = "They are" if is_plural(item.noun) else "It is"
     if item.reflection_of is not None:
         where = _reflected(scene, item)
-        return f"{text} {pick(rng, (f'{it_is} reflected {where}.', f'{it_is} a reflection {where}.'))}"
+        return f"{text} {pick(rng, (f'{it_is} seen {where}.', f'{it_is} a reflection {where}.'))}"
     neighbor = _neighbor(scene, index) if related and rng.random() < _RELATED else None
     if neighbor is not None:
         said, own_sentence = _say_relation(*neighbor, item, rng)

@@ -45,6 +45,7 @@ _FORMS = {
 _RELATION = re.compile(rf"\b({'|'.join(sorted(_FORMS, key=len, reverse=True))}) (?=<prompt\d>|[a-z])")
 _SECOND_COLOR = re.compile(rf"\b(?:{'|'.join(COLORS)}) ({'|'.join(MADE_OF.values())})\b")
 _PICTURE = re.compile(r"\b(?:of|in) (?:the|this) (?:picture|image|photo)\b(?! frame)")
+_REFLECTED = re.compile(r"\breflect|\bin (?:a|the) (?:mirror|water)\b")
 _STOPS = frozenset(
     [
         "with",
@@ -176,7 +177,7 @@ def relation_is_true(scene: Scene, index: int, text: str, prompts: Mapping[int, 
     text = text.lower()
     found = _RELATION.search(text)
     if found is None:
-        claims = "reflect" in text
+        claims = _REFLECTED.search(text)
         return scene.objects[index].reflection_of is not None if claims else None
     relation, rest = _FORMS[found.group(1)], text[found.end() :]
     named = re.match(r"<prompt(\d)>", rest)

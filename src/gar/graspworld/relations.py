@@ -49,7 +49,8 @@ def _directions(a: WorldObject, b: WorldObject) -> list[str]:
         distance = a.centroid[axis] - b.centroid[axis]
         shared = min(a.box[2 + axis], b.box[2 + axis]) - max(a.box[axis], b.box[axis])
         side = min(a.box[2 + axis] - a.box[axis], b.box[2 + axis] - b.box[axis])
-        if abs(distance) >= _FAR * longest and shared <= _SHARED * side:
+        most = 0.0 if a.depth is None else _SHARED * side
+        if abs(distance) >= _FAR * longest and shared <= most:
             found.append((abs(distance), RELATIONS[2 * axis + int(distance > 0)]))
     return [word for _, word in sorted(found, reverse=True)]
 

@@ -217,7 +217,7 @@ class GARModel(GARPreTrainedModel):
             words = self.get_input_embeddings().weight[list(config.prompt_token_ids)][region_index[:, 1]]
             spoken = F.normalize(spoken, dim=-1) * words.norm(dim=-1, keepdim=True)
             empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
-            prompts = empty.index_put(tuple(region_index.T), spoken)
+            prompts = empty.index_put(tuple(region_index.T), spoken.to(empty.dtype))
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, prompts)
 
     def class_words(self, probabilities: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Container
+import warnings
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +15,7 @@ from gar.errors import InputError, MissingExtraError
 from gar.training.parts import part_of
 from gar.training.recipe import LoRA
 
-__all__ = ["add_adapters", "merged", "quantization"]
+__all__ = ["add_adapters", "merge_adapters", "quantization"]
 
 
 def add_adapters(model: Any, settings: LoRA, frozen: Container[str]) -> Any:
@@ -53,12 +56,29 @@ def add_adapters(model: Any, settings: LoRA, frozen: Container[str]) -> Any:
         target_modules=names,
         modules_to_save=None if "mask" in frozen else ["mask_embed"],
     )
-    return peft.get_peft_model(model, config)
+    with _old_names():
+        return peft.get_peft_model(model, config)
 
 
-def merged(model: Any) -> Any:
-    """The plain model with its adapters added to its weights."""
-    return model.merge_and_unload()
+def merge_adapters(model: Any, folder: Path) -> Any:
+    """A plain model with saved adapters added to its weights.
+
+    Args:
+        model: The model that the adapters were trained beside, its weights not quantised.
+        folder: As PEFT writes it.
+    """
+    import peft
+
+    with _old_names():
+        return peft.PeftModel.from_pretrained(model, folder).merge_and_unload()
+
+
+@contextmanager
+def _old_names() -> Iterator[None]:
+    """PEFT asks transformers for a property by its old name; users need not be told."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def quantization(bits: str, dtype: torch.dtype) -> Any:

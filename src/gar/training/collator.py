@@ -26,7 +26,7 @@ from gar.errors import InputError
 from gar.processing import GARProcessor, Message
 from gar.processing.processor import IGNORED, normalised_box
 from gar.processing.prompts import caption_turns, one_region, prompts_in, several_regions
-from gar.processing.tiling import mask_tiles, region_bits
+from gar.processing.tiling import choose_grid, mask_tiles, region_bits
 from gar.training.samples import Sample, Skipped
 
 __all__ = ["SampleCollator", "block_mask", "conversation"]
@@ -166,8 +166,8 @@ class SampleCollator:
                 continue
             try:
                 self._check(item)
+                row = self._row(item, self._tiles(item))
                 picture = self._picture(item)
-                row = self._row(item, len(picture.masks))
             except InputError as error:
                 left_out.append(Skipped(item.name, str(error)))
             else:
@@ -188,6 +188,16 @@ class SampleCollator:
             **regions,
             **self._word_labels(samples),
         }
+
+    def length(self, item: Sample | Skipped) -> int:
+        """Tokens of an item; 0 if it cannot be used."""
+        if isinstance(item, Skipped):
+            return 0
+        try:
+            self._check(item)
+            return len(self._row(item, self._tiles(item)).ids)
+        except InputError:
+            return 0
 
     def _check(self, sample: Sample) -> None:
         """Raises an `InputError` if prompt numbers, masks and turns do not fit or a text holds a reserved token."""
@@ -260,6 +270,18 @@ class SampleCollator:
         }
 
     # ---- pictures ------------------------------------------------------------------------------------------------
+
+    def _tiles(self, sample: Sample) -> int:
+        """How many tiles a sample's picture is cut into, thumbnail included."""
+        if sample.patch_features is not None:
+            return len(sample.patch_features)
+        config = self.processor.config
+        columns, rows = choose_grid(
+            *sample.masks[0].shape,
+            tile_size=config.vision_config.image_size,
+            max_num_tiles=self.processor.max_num_tiles,
+        )
+        return columns * rows + int(config.use_thumbnail)
 
     def _picture(self, sample: Sample) -> _Picture:
         processor = self.processor

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from gar.training.recipe import read_recipe, to_yaml
+from gar.training.recipe import Recipe, read_recipe, to_yaml
 
 __all__ = ["run_command"]
 
@@ -27,26 +27,15 @@ def run_command(recipe: str, changes: Sequence[str], *, dry_run: bool = False) -
         GARError: As `read_recipe` and `train`.
     """
     settings = read_recipe(recipe, changes)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if dry_run:
-        from gar.training.preview import preview
-
         print(to_yaml(settings), end="")
-        table = Table("part", "trained", "parameters", title=None)
-        told = preview(settings)
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for part in told.parts:
-            table.add_row(part.name, f"{part.trained:,}", f"{part.parameters:,}")
-        errors = Console(stderr=True, highlight=False)
-        if told.parts:
-            errors.print(table)
-        errors.print(told.note)
+        _print_preview(settings, console)
         return 0
 
     from gar.training.run import train
 
     outcome = train(settings)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     if outcome.skipped:
         console.print(f"{outcome.skipped} items could not be used; see {settings.out / 'skipped.jsonl'}")
     if outcome.signal is not None:
@@ -54,3 +43,17 @@ def run_command(recipe: str, changes: Sequence[str], *, dry_run: bool = False) -
         return 128 + outcome.signal
     console.print(f"{outcome.steps} steps: {outcome.result}")
     return 0
+
+
+def _print_preview(settings: Recipe, console: Console) -> None:
+    from gar.training.preview import preview
+
+    told = preview(settings)
+    if told.parts:
+        table = Table("part", "trained", "parameters")
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for part in told.parts:
+            table.add_row(part.name, f"{part.trained:,}", f"{part.parameters:,}")
+        console.print(table)
+    console.print(told.note)

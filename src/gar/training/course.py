@@ -50,6 +50,7 @@ class Course(Dataset[Sample | Skipped]):
 
     def __init__(self, source: Source, *, steps: int, batch: int, seed: int, lengths: Sequence[int] | None = None):
         self.source = source
+        self.steps = steps
         self.batch = batch
         self.seed = seed
         self.lengths = None if lengths is None else np.asarray(lengths)

@@ -26,6 +26,7 @@ from gar.processing import GARProcessor, Message
 from gar.processing.prompts import prompt_name
 from gar.regions import Region
 from gar.training.collator import conversation
+from gar.training.reporting import write_whole
 from gar.training.samples import Sample, Skipped
 
 __all__ = ["Examination"]
@@ -169,9 +170,7 @@ class Examination:
         ]
         html = _TEMPLATES.get_template("examination.html.j2").render(step=step, cards=cards)
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / ".page.partial"
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(self.folder / f"step-{step:06d}.html")
+        write_whole(self.folder / f"step-{step:06d}.html", html)
 
 
 _TEMPLATES = Environment(

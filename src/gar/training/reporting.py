@@ -15,15 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from accelerate import PartialState
 from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gar.training.averaging import AveragedWeights
 
-__all__ = ["Reporter", "StopSignal", "draw_curves", "last_complete", "stop_signals"]
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+__all__ = ["Reporter", "StopSignal", "draw_curves", "last_complete", "stop_signals", "write_whole"]
 
 AVERAGE = "average.safetensors"
 """The moving average of the weights, in a checkpoint."""
@@ -62,7 +64,7 @@ def last_complete(checkpoints: Path) -> Path | None:
     """The newest whole checkpoint of a folder; halves that a kill has left are removed."""
     found = {int(path.name.rpartition("-")[2]): path for path in checkpoints.glob("checkpoint-*")}
     whole = {step: path for step, path in found.items() if (path / _COMPLETE).exists()}
-    if PartialState().is_main_process:
+    if _processes().is_main_process:
         for step in found.keys() - whole.keys():
             shutil.rmtree(found[step])
     return whole[max(whole)] if whole else None
@@ -93,7 +95,7 @@ class Reporter(TrainerCallback):
         """Cuts the log back to what the checkpoint knows."""
         self._began = time.monotonic(), state.global_step
         if state.is_world_process_zero:
-            _write_lines(self.log, state.log_history)
+            write_whole(self.log, "".join(json.dumps(entry) + "\n" for entry in state.log_history))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Averages the weights; stops, with a checkpoint, if any process was asked to."""
@@ -139,7 +141,7 @@ class Reporter(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Completes a checkpoint."""
-        processes = PartialState()
+        processes = _processes()
         processes.wait_for_everyone()
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
@@ -150,9 +152,15 @@ class Reporter(TrainerCallback):
         processes.wait_for_everyone()
 
 
+def _processes() -> PartialState:
+    from accelerate import PartialState
+
+    return PartialState()
+
+
 def _any_process(flag: bool) -> bool:
     """Whether a flag is set in any process, so that all stop at the same step."""
-    state = PartialState()
+    state = _processes()
     if state.num_processes == 1:
         return flag
     import torch
@@ -161,9 +169,10 @@ def _any_process(flag: bool) -> bool:
     return bool(reduce(torch.tensor(float(flag), device=state.device), "sum").item())
 
 
-def _write_lines(path: Path, entries: Sequence[dict[str, float]]) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 

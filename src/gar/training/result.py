@@ -1,7 +1,7 @@
 """The trained model as a folder that `gar.load` reads.
 
 Whatever way the weights were spread over processes, they are gathered and written by the first. Adapters are written as
-PEFT writes them, to `adapter`; merged, they are added to the weights of the model they began with, read again, so that
+PEFT writes them; merged, they are added to the weights of the model they began with, read again, so that
 weights that were kept in fewer bits come whole.
 """
 
@@ -16,6 +16,7 @@ import torch
 
 from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
+from gar.training.adapters import merge_adapters
 from gar.training.recipe import Recipe, Start
 from gar.training.start import load_start
 from gar.training.trainer import GroundingTrainer
@@ -39,17 +40,15 @@ def save_result(trainer: GroundingTrainer, processor: GARProcessor, recipe: Reci
         weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
         if not trainer.args.should_save:
             return
-        dtype = _DTYPES[recipe.result_dtype]
+        dtype, folder = _DTYPES[recipe.result_dtype], recipe.out / "result"
         if recipe.lora is None:
-            _write(_plain(model.config, weights, dtype), processor, recipe.out / "result")
+            _write(_plain(model.config, weights, dtype), processor, folder)
             return
-        adapter = recipe.out / "adapter"
-        model.save_pretrained(adapter, state_dict=weights)
+        adapter = recipe.out / "adapter" if recipe.lora.merge else folder
+        _write(model, processor, adapter, state_dict=weights)
     if recipe.lora.merge:
-        import peft
-
         base, _ = load_start(start, dtype=dtype)
-        _write(peft.PeftModel.from_pretrained(base, adapter).merge_and_unload(), processor, recipe.out / "result")
+        _write(merge_adapters(base, adapter), processor, folder)
 
 
 def _plain(config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
@@ -61,11 +60,11 @@ def _plain(config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype) ->
     return model
 
 
-def _write(model: Any, processor: GARProcessor, folder: Path) -> None:
+def _write(model: Any, processor: GARProcessor, folder: Path, **options: Any) -> None:
     model.config.use_cache = model.generation_config.use_cache = True  # the trainer turned it off
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, **options)
     processor.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)

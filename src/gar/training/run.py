@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,12 @@ from gar.training.collator import SampleCollator
 from gar.training.course import Course
 from gar.training.examination import Examination
 from gar.training.feature_cache import FeatureCache
+from gar.training.lengths import measure_lengths
 from gar.training.parts import freeze
 from gar.training.recipe import Recipe, Start, to_yaml
-from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals
+from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals, write_whole
 from gar.training.result import save_result
+from gar.training.samples import Skipped
 from gar.training.scratch import build_from_scratch
 from gar.training.sources.source import Source
 from gar.training.sources.specs import open_mixture
@@ -85,14 +88,16 @@ def train(recipe: Recipe) -> Outcome:
     with args.main_process_first(local=False, desc="start"):
         start = _prepare_start(recipe)
     model, processor = _load_model(recipe, start)
+    words = WORDS if recipe.train.word_loss else None
+    collator = SampleCollator(processor, vocabulary=words, skipped=recipe.out / "skipped.jsonl")
     with args.main_process_first(local=False, desc="data"):
-        source = _open_data(recipe, start, processor)
-    args.max_steps = _count_steps(recipe, len(source), args)
-    trainer, reporter = _make_trainer(recipe, args, model, processor, source)
+        course = _plan_course(recipe, args, _open_data(recipe, start, processor), collator)
+    args.max_steps = course.steps
+    trainer, reporter = _make_trainer(recipe, args, model, collator, course)
     checkpoint = last_complete(Path(args.output_dir))
-    if checkpoint is None and args.should_save:
-        _begin_folder(recipe, source)
-    elif checkpoint is not None and reporter.average is not None:
+    if args.should_save:
+        _begin_folder(recipe, None if checkpoint else course.source.skipped)
+    if checkpoint is not None and reporter.average is not None:
         reporter.average.load(checkpoint / AVERAGE)
     try:
         with stop_signals() as reporter.stop:
@@ -200,29 +205,21 @@ def _open_data(recipe: Recipe, start: Start, processor: GARProcessor) -> Source:
     return cache.make(workers=recipe.cache.workers)
 
 
-def _step_size(recipe: Recipe, args: TrainingArguments) -> int:
-    """Samples of one step."""
-    return recipe.train.batch_size * recipe.train.accumulate * args.world_size
-
-
-def _count_steps(recipe: Recipe, samples: int, args: TrainingArguments) -> int:
-    if recipe.train.steps is not None:
-        return recipe.train.steps
-    return math.ceil((recipe.train.epochs or 0.0) * samples / _step_size(recipe, args))
+def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collator: SampleCollator) -> Course:
+    training = recipe.train
+    batch = training.batch_size * training.accumulate * args.world_size
+    steps = training.steps or math.ceil((training.epochs or 0.0) * len(source) / batch)
+    lengths = None
+    if training.group_by_length:
+        lengths = measure_lengths(source, collator, recipe.out / "lengths.npy", workers=training.workers)
+    return Course(source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths)
 
 
 def _make_trainer(
-    recipe: Recipe, args: TrainingArguments, model: Any, processor: GARProcessor, source: Source
+    recipe: Recipe, args: TrainingArguments, model: Any, collator: SampleCollator, course: Course
 ) -> tuple[GroundingTrainer, Reporter]:
-    training, evaluation = recipe.train, recipe.evaluation
+    training, evaluation, processor = recipe.train, recipe.evaluation, collator.processor
     average = AveragedWeights(model, training.average) if training.average else None
-    course = Course(
-        source,
-        steps=args.max_steps,
-        batch=_step_size(recipe, args),
-        seed=recipe.seed,
-        lengths=None,
-    )
     reporter = Reporter(recipe.out, epochs=course.epochs, average=average)
     held_out = examine = None
     if evaluation is not None:
@@ -237,9 +234,7 @@ def _make_trainer(
     trainer = GroundingTrainer(
         model=model,
         args=args,
-        data_collator=SampleCollator(
-            processor, vocabulary=WORDS if training.word_loss else None, skipped=recipe.out / "skipped.jsonl"
-        ),
+        data_collator=collator,
         train_dataset=course,
         eval_dataset=held_out,
         callbacks=[*_tensorboard(recipe, args), reporter],
@@ -268,11 +263,12 @@ def _tensorboard(recipe: Recipe, args: TrainingArguments) -> list[Any]:
     return [TensorBoardCallback(SummaryWriter(str(recipe.out / "tensorboard")))]
 
 
-def _begin_folder(recipe: Recipe, source: Source) -> None:
-    """Writes what a fresh run begins with: its settings, and what of its data was unusable when opened."""
-    (recipe.out / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
-    lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in source.skipped]
-    (recipe.out / "skipped.jsonl").write_text("".join(lines), encoding="utf-8")
+def _begin_folder(recipe: Recipe, skipped: Sequence[Skipped] | None) -> None:
+    """Writes the settings, and for a fresh run what of its data was unusable when opened."""
+    write_whole(recipe.out / "recipe.yaml", to_yaml(recipe))
+    if skipped is not None:
+        lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in skipped]
+        write_whole(recipe.out / "skipped.jsonl", "".join(lines))
 
 
 def _count_skipped(recipe: Recipe) -> int:

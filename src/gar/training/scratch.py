@@ -13,14 +13,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from transformers import LlamaConfig
 
 from gar.errors import CheckpointError, InputError, MissingExtraError
 from gar.graspworld.nouns import imagenet_noun
-from gar.model.configuration import GARConfig
+from gar.model.configuration import GARConfig, GARVisionConfig
 from gar.model.modeling import GARForConditionalGeneration
 from gar.model.stem import EfficientNetLiteStem, fold_efficientnet_lite
 from gar.processing import GARProcessor
@@ -141,6 +145,13 @@ def complete_config(
     Raises:
         InputError: The configuration is wrong.
     """
+    for prefix, kind in (("", GARConfig), ("vision_config", GARVisionConfig), ("text_config", LlamaConfig)):
+        given = settings.config.get(prefix, {}) if prefix else settings.config
+        known = {field.name for field in fields(kind)}
+        if unknown := sorted(set(given) - known):
+            place = ".".join(filter(None, ("model.scratch.config", prefix, unknown[0])))
+            near = get_close_matches(unknown[0], known, n=1)
+            raise InputError(f"{place} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
     text = {"model_type": "llama", **settings.config.get("text_config", {}), "vocab_size": vocab_size, **special}
     tokens = {
         "image_token_id": image,
@@ -151,7 +162,7 @@ def complete_config(
     }
     try:
         return GARConfig(**{**settings.config, "text_config": text, **tokens})
-    except (TypeError, ValueError, CheckpointError) as error:
+    except (TypeError, ValueError, CheckpointError, StrictDataclassError) as error:
         raise InputError(f"model.scratch.config: {' '.join(str(error).split())}") from error
 
 

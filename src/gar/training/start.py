@@ -81,6 +81,8 @@ def _stored_config(settings: Start) -> tuple[str, dict[str, Any]]:
     where = str(files("gar") / "weights" / "nano") if settings.start == "nano" else str(settings.start)
     with _reading(settings):
         stored, _ = PreTrainedConfig.get_config_dict(where)
+    if not stored:
+        raise CheckpointError(f"model.start: {settings.start!r} has no config.json")
     if stored.get("model_type") not in (GARConfig.model_type, PERCEPTION_LM):
         kinds = f"{GARConfig.model_type!r} or {PERCEPTION_LM!r}"
         raise CheckpointError(
