@@ -125,8 +125,8 @@ class GARProcessor(ProcessorMixin):
             raise CheckpointError(f"the tokenizer has {len(tokenizer)} tokens; the configuration names {ids}")
         self.image_token, *crops = (str(token) for token in tokenizer.convert_ids_to_tokens(ids))
         self.crop_tokens = crops
-        added = (str(token) for token in tokenizer.get_added_vocab())
-        reserved = [re.escape(token) for token in added if not prompts_in(token)]
+        added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+        reserved = [re.escape(token) for token in {*added, self.image_token, *crops} if not prompts_in(token)]
         self._reserved = re.compile("|".join(sorted(reserved, key=len, reverse=True)) or "(?!)")
         header = f"<|start_header_id|>assistant<|end_header_id|>{chr(10) * 2}"
         self._answer_header: list[int] = self._encode(header)
