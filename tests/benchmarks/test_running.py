@@ -10,8 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gar.benchmarks.comparing import compare
+from gar.benchmarks.graspworld_bench import GRASPWORLD, items_of_scene
+from gar.benchmarks.items import Loaded
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.results import score_run
 from gar.benchmarks.run_folder import open_log, read_manifest, read_records
@@ -176,6 +179,18 @@ def test_permuted_prompts_name_the_same_regions_everywhere(loaded, rule_system, 
     assert orders == {(0, 1), (1, 0)}
 
 
+def test_graspworld_is_run_like_any_other(rule_system, tmp_path):
+    items = tuple(item for number in range(2) for item in items_of_scene(number))
+    system = rule_system("A")
+    run(GRASPWORLD, system, Loaded(items, "two scenes"), tmp_path / "run", perturbations=["ellipse", "permute-prompts"])
+    (table,) = score_run(tmp_path / "run")
+    found = {score.metric: score for score in table.scores if score.group is None}
+    assert found["exact match"].n + found["attributes described"].n == len(items)
+    assert found["exact match"].failed == 0
+    assert 0 < found["letters scored"].floors["uniform"] < 1
+    assert {type(question.picture) for question in system.asked} == {Image.Image}
+
+
 def test_comparing_a_run_with_itself_finds_no_difference_and_with_a_better_one_its_gain(loaded, rule_system, tmp_path):
     for letter in "AB":
         run(VQA, rule_system(letter, name=letter), loaded, tmp_path / letter)
@@ -206,7 +221,7 @@ def killed_and_resumed(command, out, wait_for):
     path = out / "answers.jsonl"
     deadline = time.monotonic() + 240
     while not path.exists() or path.read_bytes().count(b"\n") < wait_for:
-        assert process.poll() is None, process.stderr.read().decode()
+        assert process.poll() is None, process.communicate()[1].decode()
         assert time.monotonic() < deadline, "nothing was written"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from gar.benchmarks.answer_files import read_texts
 from gar.benchmarks.benchmark import Benchmark, Cached, Mark, Metric, Replies, mean_of
@@ -63,7 +64,7 @@ def items_of_scene(number: int) -> list[Item]:
     # Systems number regions from 0, so the prompts are renumbered in rising order.
     prompts = {place: chosen[old] for place, old in enumerate(sorted(chosen))}
     regions = tuple(Region.mask(scene.objects[index].mask) for index in prompts.values())
-    shown = Shown(f"scene {number}", lambda: _scene(number).image)
+    shown = Shown(f"scene {number}", lambda: Image.fromarray(_scene(number).image))
     items: list[Item] = []
     for turn in write_turns(scene, prompts, rng, kinds=_ASKED):
         # the question of multiple choice carries its options, which are asked for in each order here

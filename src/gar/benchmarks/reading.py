@@ -195,33 +195,25 @@ class _Archive:
     def __init__(self, path: Path):
         self.path = path
         try:
-            self._tar = tarfile.open(path, "r:")  # noqa: SIM115 - read as long as the pictures are
-            members = {member.name: member for member in self._tar.getmembers()}
+            with tarfile.open(path, "r:") as tar:
+                members = {member.name: member for member in tar.getmembers()}
         except (tarfile.TarError, OSError, ValueError) as error:
             raise InputError(f"{path} is not a tar archive: {error}") from error
-        self._files = {name: members.get(m.linkname) if m.islnk() else m for name, m in members.items()}
-        self.sizes = {
-            name.removeprefix("./"): file.size
-            for name, file in self._files.items()
+        files = {name: members.get(one.linkname) if one.islnk() else one for name, one in members.items()}
+        self._places = {
+            name.removeprefix("./"): (file.offset_data, file.size)
+            for name, file in files.items()
             if file is not None and file.isreg()
         }
+        self.sizes = {name: size for name, (_, size) in self._places.items()}
 
     def read(self, name: str) -> bytes:
-        member = self._files.get(name) or self._files[f"./{name}"]
-        assert member is not None, "sizes holds regular files only"
-        if member.size > MAX_PICTURE_BYTES:
-            raise MediaError(f"{name} in {self.path} has {member.size} bytes; allowed are {MAX_PICTURE_BYTES}")
-        try:
-            stream = self._tar.extractfile(member)
-            assert stream is not None, "a regular file can be read"
-            return stream.read()
-        except (tarfile.TarError, OSError) as error:
-            raise MediaError(f"{name} in {self.path} cannot be read: {error}") from error
-
-    def __del__(self) -> None:
-        tar = getattr(self, "_tar", None)
-        if tar is not None:
-            tar.close()
+        offset, size = self._places[name]
+        if size > MAX_PICTURE_BYTES:
+            raise MediaError(f"{name} in {self.path} has {size} bytes; allowed are {MAX_PICTURE_BYTES}")
+        with self.path.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(size)
 
 
 def fingerprint(files: Iterable[Path], pictures: Mapping[str, int | None]) -> str:

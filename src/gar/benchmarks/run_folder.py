@@ -177,7 +177,7 @@ def _check_same(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) ->
     for key in sorted({*old, *plain} - {*_MAY_DIFFER}):
         before, now = old.get(key), plain.get(key)
         if key == "data":  # the folder may have moved
-            before, now = before["fingerprint"], now["fingerprint"]
+            before, now = old["data"]["fingerprint"], plain["data"]["fingerprint"]
         if before != now:
             raise InputError(
                 f"{folder} was begun with {key} {_short(before)}, now it is {_short(now)}; "

@@ -184,8 +184,5 @@ def _most_common(records: Sequence[Record]) -> int:
 
 def score_to_json(score: Score) -> dict[str, Any]:
     """A score as JSON values; NaN, which JSON lacks, as null."""
-    plain = {name: getattr(score, name) for name in score.__dataclass_fields__}
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else dict(value) if name == "floors" else value
-        for name, value in plain.items()
-    }
+    plain = {**vars(score), "floors": dict(score.floors)}
+    return {name: None if isinstance(one, float) and math.isnan(one) else one for name, one in plain.items()}
