@@ -269,7 +269,7 @@ def test_no_constant_answer_beats_chance(turns):
 
 @pytest.mark.slow
 def test_no_constant_answer_beats_chance_by_three_points():
-    turns = ask(6000)
+    turns = ask(4000)
     for kind, counts, chance in constant_answers(turns):
         ((_, best),) = counts.most_common(1)
         spread = 1.0 * np.sqrt(max(chance, 0.01) * (1 - chance) / (counts.total() / 2))

@@ -24,6 +24,7 @@ from gar.cli.describe import describe
 from gar.cli.info import info
 from gar.cli.pointing import RegionCommand
 from gar.cli.train import TrainCommand, train
+from gar.cli.world import world
 from gar.errors import GARError
 
 __all__ = ["app", "main"]
@@ -42,6 +43,7 @@ app.command(cls=RegionCommand)(describe)
 app.command(cls=RegionCommand)(ask)
 app.command()(info)
 app.command()(demo)
+app.add_typer(world)
 app.add_typer(bench)
 app.command(cls=TrainCommand)(train)
 
