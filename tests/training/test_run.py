@@ -339,7 +339,7 @@ def test_two_processes_learn_what_one_learns_from_batches_of_twice_the_size(make
     one = make_recipe(out=tmp_path / "one", train=settings | {"batch_size": 2, "accumulate": 2}, **changed)
     two = make_recipe(out=tmp_path / "two", train=settings | {"batch_size": 2}, **changed)
     train(one)
-    process = start_process(two, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")
+    process = start_process(two, "-m", "torch.distributed.run", "--nproc_per_node", "2")
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert [loss for _, loss in losses(two.out)] == pytest.approx([loss for _, loss in losses(one.out)], rel=1e-4)

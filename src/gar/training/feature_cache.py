@@ -41,10 +41,6 @@ from gar.training.start import load_start
 
 __all__ = ["CachedSource", "FeatureCache"]
 
-SHARD = 200
-"""Items of a shard."""
-
-
 @dataclass(frozen=True)
 class FeatureCache:
     """The making of a cache."""
@@ -59,6 +55,8 @@ class FeatureCache:
     """Of what is drawn within the data."""
     variants: int
     """Samples of each item, from as many epochs."""
+    shard: int = 200
+    """Items of a shard."""
 
     def make(self, *, workers: int) -> CachedSource:
         """Makes what is missing and opens the cache.
@@ -73,7 +71,7 @@ class FeatureCache:
         source = self.open_source(processor)
         folder = self.folder / self._name(processor, stem)
         folder.mkdir(parents=True, exist_ok=True)
-        numbers = [number for number in range(-(-len(source) // SHARD)) if not _complete(folder, number)]
+        numbers = [number for number in range(-(-len(source) // self.shard)) if not _complete(folder, number)]
         write = partial(_make_shard, self, folder)
         if numbers:
             console = Console(stderr=True)
@@ -83,7 +81,7 @@ class FeatureCache:
                     _watch(pool.map(write, numbers), len(numbers), console)
             else:
                 _watch(map(write, numbers), len(numbers), console)
-        cached = CachedSource(folder, len(source), self.variants)
+        cached = CachedSource(folder, len(source), variants=self.variants, shard=self.shard)
         cached.skipped = source.skipped
         return cached
 
@@ -105,6 +103,7 @@ class FeatureCache:
             "data": [spec.model_dump(mode="json") for spec in self.data],
             "seed": self.seed,
             "variants": self.variants,
+            "shard": self.shard,
             "tile": processor.config.vision_config.image_size,
             "tiles": processor.max_num_tiles,
             "thumbnail": processor.config.use_thumbnail,
@@ -136,7 +135,7 @@ def _make_shard(cache: FeatureCache, folder: Path, number: int) -> None:
     torch.set_num_threads(1)
     processor, stem = cache.load_stem()
     source = cache.open_source(processor)
-    indices = range(number * SHARD, min((number + 1) * SHARD, len(source)))
+    indices = range(number * cache.shard, min((number + 1) * cache.shard, len(source)))
     write_shard(_path(folder, number), source, indices, processor=processor, stem=stem, variants=cache.variants)
 
 
@@ -204,20 +203,22 @@ class CachedSource(Source):
         folder: The cache's own folder.
         length: Items in it.
         variants: Samples of each.
+        shard: Items of a shard.
     """
 
-    def __init__(self, folder: Path, length: int, variants: int):
+    def __init__(self, folder: Path, length: int, *, variants: int, shard: int):
         super().__init__()
         self._folder = folder
         self._length = length
         self._variants = variants
+        self._shard = shard
 
     def __len__(self) -> int:
         return self._length
 
     def draw(self, index: int, epoch: int) -> Sample | Skipped:
         """An item as it is in a given epoch, with features in place of its picture."""
-        number, place = divmod(index, SHARD)
+        number, place = divmod(index, self._shard)
         path = _path(self._folder, number)
         record = json.loads(_line(path.with_suffix(".jsonl"), place))[epoch % self._variants]
         if "reason" in record:

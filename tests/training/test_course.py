@@ -1,0 +1,81 @@
+"""The order of a training: every item once an epoch, the same for the same seed, similar lengths together."""
+
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gar.training.course import Course
+from gar.training.sources.source import Source
+
+
+class Numbers(Source):
+    """Items that say where they come from."""
+
+    def __init__(self, length):
+        super().__init__()
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def draw(self, index, epoch):
+        return epoch, index
+
+
+@given(length=st.integers(1, 40), steps=st.integers(1, 60), batch=st.integers(1, 5), grouped=st.booleans())
+def test_every_item_comes_once_an_epoch(length, steps, batch, grouped):
+    lengths = np.arange(length) % 7 if grouped else None
+    course = Course(Numbers(length), steps=steps, batch=batch, seed=0, lengths=lengths)
+    assert len(course) == steps * batch
+    met = Counter(course[position] for position in range(len(course)))
+    assert set(met.values()) == {1}
+    whole = len(course) // length
+    assert {(epoch, index) for epoch in range(whole) for index in range(length)} <= met.keys()
+    assert all(epoch <= whole for epoch, _ in met)
+    assert course.epochs == len(course) / length
+
+
+def test_the_order_follows_from_the_seed():
+    def order(seed):
+        return [Course(Numbers(30), steps=10, batch=3, seed=seed)[position] for position in range(30)]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_epochs_are_shuffled_anew():
+    course = Course(Numbers(30), steps=20, batch=3, seed=0)
+    first, second = ([course[30 * epoch + place][1] for place in range(30)] for epoch in range(2))
+    assert first != second
+    assert sorted(first) == sorted(second)
+
+
+def test_the_samples_of_a_step_are_of_similar_length_and_steps_in_random_order():
+    lengths = np.random.default_rng(0).integers(10, 1000, 2000)
+    course = Course(Numbers(2000), steps=100, batch=20, seed=0, lengths=lengths)
+    steps = [[lengths[course[20 * step + place][1]] for place in range(20)] for step in range(100)]
+    spread = np.mean([max(step) - min(step) for step in steps])
+    assert spread < 50
+    means = [np.mean(step) for step in steps]
+    assert means != sorted(means)
+    assert abs(np.corrcoef(np.arange(100), means)[0, 1]) < 0.3
+
+
+def test_longer_training_begins_as_a_shorter_one():
+    short, long = (Course(Numbers(30), steps=steps, batch=3, seed=0) for steps in (5, 50))
+    assert [short[place] for place in range(15)] == [long[place] for place in range(15)]
+
+
+def test_a_worker_process_has_the_same_order():
+    course = Course(Numbers(30), steps=10, batch=3, seed=0, lengths=range(30))
+    again = pickle.loads(pickle.dumps(course))
+    assert [again[place] for place in range(30)] == [course[place] for place in range(30)]
+
+
+def test_there_is_nothing_after_the_end():
+    with pytest.raises(IndexError, match="position 30; there are 30"):
+        Course(Numbers(30), steps=10, batch=3, seed=0)[30]

@@ -1,0 +1,118 @@
+"""Recipes: what the package brings can be read, and every mistake is told in one line that says what is allowed."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from gar import InputError
+from gar.training.recipe import RECIPES, Recipe, read_recipe, settings, to_yaml
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_recipes_of_the_package_are_read_and_told_as_they_are(name, tmp_path):
+    recipe = read_recipe(name)
+    (tmp_path / "again.yaml").write_text(to_yaml(recipe))
+    assert read_recipe(tmp_path / "again.yaml") == recipe
+
+
+def test_the_recipes_are_those_that_are_promised():
+    assert RECIPES == ("gar-1b-lora", "gar-1b-paper", "gar-8b-lora", "nano")
+
+
+def test_the_papers_recipe_has_64_samples_a_step_on_32_gpus():
+    train = read_recipe("gar-1b-paper").train
+    assert train.batch_size * train.accumulate * 32 == 64
+    assert (train.learning_rate, train.epochs, train.warmup, train.weight_decay) == (1e-5, 1, 0.03, 0)
+    assert train.freeze == ()
+
+
+def test_settings_are_changed_by_their_dotted_names():
+    recipe = read_recipe(
+        "nano",
+        ["train.batch_size=3", "data.0.scenes=7", "evaluation=null", "train.part_learning_rates.vision=1e-4", "out=x"],
+    )
+    assert (recipe.train.batch_size, recipe.data[0].scenes, recipe.evaluation) == (3, 7, None)
+    assert recipe.train.part_learning_rates == {"vision": 1e-4}
+    assert str(recipe.out) == "x"
+
+
+def test_a_part_of_a_recipe_that_was_not_there_can_be_given():
+    assert read_recipe("gar-1b-paper", ["lora.r=4"]).lora.r == 4
+
+
+MISTAKES = {
+    "train.batchsize=3": "train.batchsize is no setting; did you mean batch_size?",
+    "train.batch_size=many": r"train.batch_size: .* \(given: 'many'\)",
+    "train.batch_size=0": r"train.batch_size: .* greater than or equal to 1 \(given: 0\)",
+    "train.freeze=[eyes]": r"train.freeze.0: Input should be 'stem', .* \(given: 'eyes'\)",
+    "train.epochs=2": "train: give either steps or epochs",
+    "train.freeze=[]": "cache: .* only if train.freeze has 'stem'",
+    "data=[]": "data: .* at least 1 item",
+    "data=[{kind: films}]": r"data.0: .*'world', 'published', 'coco', 'panoptic', 'folder'",
+    "data.1.scenes=3": r"'data.1.scenes=3': there is no '1'; there is 1 entries, numbered from 0",
+    "data.0.scenes=0": r"data.0.world.scenes: .* \(given: 0\)",
+    "out.folder=x": r"'out.folder=x': out is 'runs/nano', which has no settings in it",
+    "model.start=x": "model: give either start or scratch",
+    "lora.r=4": "lora: adapters need a finished model",
+    "train.steps": "'train.steps' is no setting; write key=value",
+    "train.steps=[": "the value is not YAML",
+}
+
+
+@pytest.mark.parametrize("change", MISTAKES)
+def test_a_mistake_is_told_with_what_was_given_and_what_is_allowed(change):
+    with pytest.raises(InputError, match=MISTAKES[change]) as error:
+        read_recipe("nano", [change])
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("train: [", "is not YAML"), ("- 1", "holds list"), ("train: {steps: 1}", "model is missing; data is missing")],
+)
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, content, reason):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(content)
+    with pytest.raises(InputError, match=reason):
+        read_recipe(file)
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are():
+    with pytest.raises(
+        InputError, match=r"no recipe 'nanno' \(No such file.*gar-1b-lora, gar-1b-paper, gar-8b-lora, nano"
+    ):
+        read_recipe("nanno")
+
+
+def test_every_setting_says_what_it_means():
+    told = list(settings())
+    assert all(setting.meaning for setting in told)
+    assert {"train.batch_size", "lora.r", "data.N.scenes", "data.N.path", "model.scratch.config"} <= {
+        s.name for s in told
+    }
+
+
+def test_every_setting_that_is_told_can_be_changed():
+    """The names that the help shows are those that the reader takes."""
+    content = read_recipe("nano", ["train.part_learning_rates.vision=1.0"]).model_dump(mode="json")
+    for setting in settings():
+        path = setting.name.replace(".N.", ".0.").split(".")
+        place = content
+        for step in path[:-1]:
+            place = place[int(step)] if isinstance(place, list) else place[step] or {}
+        if path[0] not in ("data", "lora"):
+            assert path[-1] in place, setting.name
+
+
+def test_reading_a_recipe_needs_no_torch():
+    code = (
+        "import sys; from gar.training.recipe import read_recipe; read_recipe('nano'); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_recipe_is_plain_yaml():
+    content = yaml.safe_load(to_yaml(read_recipe("gar-8b-lora")))
+    assert Recipe.model_validate(content).lora.quantize == "4bit"
