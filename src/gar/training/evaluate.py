@@ -1,11 +1,17 @@
-"""What a model has learnt of GraspWorld, on scenes that were never trained on.
+"""What a model has learnt, on scenes and photographs that were never trained on.
 
     python -m gar.training.evaluate                 # the embedded model
-    python -m gar.training.evaluate runs/nano/result --scenes 500
+    python -m gar.training.evaluate runs/nano/result --scenes 500 --photographs coco/val2017
 
-Every figure comes with its n, its 95 % interval (Wilson) and chance. Answers count when exactly right, captions slot by
-slot. Multiple choice is scored twice: the letter that the model writes, and the option that it finds likeliest
-as the answer to the bare question.
+Every figure comes with its n, its 95 % interval (Wilson) and chance.
+
+Choices:
+- Short answers count when exactly right; a noun counts by any of its synonyms; captions count word by word.
+- Multiple choice is scored twice: the letter that the model writes, and the option that it finds likeliest as the
+  answer to the bare question.
+- "front or behind alone" is the relation asked of pairs of which one is in front; any other answer is wrong.
+- Scenes are held out by seed; besides, nouns are asked for in a rendering style that training never shows.
+- Of photographs only nouns are asked, since nothing else about them is certain.
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +33,6 @@ from rich.table import Table
 from gar.assistant import GAR, Request, load
 from gar.graspworld import (
     ATTRIBUTES,
-    CAPTION_KINDS,
     HELD_OUT_VERSION,
     KINDS,
     Scene,
@@ -34,15 +40,22 @@ from gar.graspworld import (
     attribute_words,
     choose_prompts,
     read_caption,
+    relation_is_true,
     render_scene,
     write_turns,
 )
-from gar.graspworld.nouns import NOUNS
+from gar.graspworld.language import CAPTION_KINDS
+from gar.graspworld.nouns import NOUNS, canonical_noun
+from gar.graspworld.photograph_folder import open_photographs
+from gar.graspworld.turn import LETTERS
 from gar.regions import Region
 
 __all__ = ["Score", "evaluate", "main", "wilson"]
 
 _ANSWERED = [kind for kind in KINDS if kind not in CAPTION_KINDS]
+_ASKED_FOR_NOUN = "What is <Prompt0>?"
+_LARGE = 0.02
+"""Share of a photograph above which a region counts as large."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,7 @@ class _Tally:
         self.chance[name] += chance
 
     def scores(self) -> list[Score]:
-        return [Score(name, self.right[name], n, self.chance[name] / n) for name, n in self.n.items()]
+        return [Score(name, self.right[name], n, self.chance[name] / n) for name, n in sorted(self.n.items())]
 
 
 def _bare_question(turn: Turn) -> str:
@@ -97,61 +110,118 @@ def _bare_question(turn: Turn) -> str:
     return turn.question.removeprefix("Question: ").split("\nOptions:\n")[0]
 
 
-def _evaluate_scene(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally) -> None:
+def _is_right(turn: Turn, text: str) -> bool:
+    if turn.kind == "noun":
+        return canonical_noun(text.rstrip(".")) == canonical_noun(turn.answer)
+    return text == turn.answer
+
+
+def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, kinds: Sequence[str]) -> None:
+    """Asks one question of each kind about some objects of a scene."""
     chosen = choose_prompts(scene, rng)
     # the assistant numbers regions from 0, so the prompts are renumbered in rising order
     prompts = {number: chosen[old] for number, old in enumerate(sorted(chosen))}
     regions = [Region.mask(scene.objects[index].mask) for index in prompts.values()]
-    turns = write_turns(scene, prompts, rng, kinds=_ANSWERED)
+    turns = write_turns(scene, prompts, rng, kinds=kinds)
     requests = [Request(scene.image, turn.question, regions) for turn in turns]
     for turn, answer in zip(turns, assistant.batch(requests, max_new_tokens=48, batch_size=24), strict=True):
-        name = f"{turn.kind}, letter written" if turn.choices else turn.kind
-        tally.add(name, answer.text == turn.answer, turn.chance)
+        if turn.kind in CAPTION_KINDS:
+            claim = relation_is_true(scene, prompts[turn.prompts[0]], answer.text, prompts)
+            tally.add("caption of two, relation true", claim is True, 0.0)
+            continue
+        right = _is_right(turn, answer.text)
+        tally.add(f"{turn.kind}, letter written" if turn.choices else turn.kind, right, turn.chance)
+        if turn.kind == "noun":
+            tally.add(f"noun, {scene.objects[prompts[turn.prompts[0]]].size or 'between sizes'}", right, turn.chance)
+        if turn.kind == "relation" and ("in front of" in turn.answer or "behind" in turn.answer):
+            tally.add("relation, front or behind alone", right, 0.5)
     choices = [turn for turn in turns if turn.choices]
     scored = [Request(scene.image, _bare_question(turn), regions, turn.choices) for turn in choices]
     for turn, answer in zip(choices, assistant.batch(scored), strict=True):
-        right = turn.choices["ABCD".index(turn.answer)]
+        right = turn.choices[LETTERS.index(turn.answer)]
         tally.add(f"{turn.kind}, option scored", answer.choice == right, turn.chance)
-    described = assistant.describe(scene.image, [Region.mask(item.mask) for item in scene.objects], max_new_tokens=64)
-    for item, answer in zip(scene.objects, described, strict=True):
+
+
+def _describe(assistant: GAR, scene: Scene, tally: _Tally) -> None:
+    """Has each object described alone."""
+    chances = {"noun": 1 / len(NOUNS)} | {name: 1 / len(words) for name, words in ATTRIBUTES.items()}
+    answers = assistant.describe(scene.image, [Region.mask(item.mask) for item in scene.objects], max_new_tokens=72)
+    for index, (item, answer) in enumerate(zip(scene.objects, answers, strict=True)):
         said = read_caption(answer.text)
         for attribute, word in attribute_words(item).items():
-            tally.add(f"caption, {attribute}", said.get(attribute) == word, 1 / len(ATTRIBUTES.get(attribute, NOUNS)))
+            if attribute != "shape":  # a shape is its noun
+                tally.add(f"caption, {attribute}", said.get(attribute) == word, chances[attribute])
+        claim = relation_is_true(scene, index, answer.text)
+        if claim is not None:
+            tally.add("caption, relation true where one is stated", claim, 0.0)
 
 
-def evaluate(assistant: GAR, *, scenes: int = 300, seed: int = 0) -> list[Score]:
-    """Asks a model about held-out scenes.
+def _photographs(assistant: GAR, folder: Path, tally: _Tally) -> None:
+    """Asks for the noun of each region of photographs."""
+    for photograph in track(open_photographs(folder), "photographs", console=Console(stderr=True)):
+        image, items = photograph.read()
+        requests = [Request(image, _ASKED_FOR_NOUN, [Region.mask(mask)]) for _, mask in items]
+        for (noun, mask), answer in zip(items, assistant.batch(requests, max_new_tokens=12), strict=True):
+            right = canonical_noun(answer.text.rstrip(".")) == noun
+            name = "photographs, noun of a person" if noun == "person" else "photographs, noun of other regions"
+            tally.add(name, right, 1 / len(NOUNS))
+            if noun != "person" and mask.mean() > _LARGE:
+                tally.add("photographs, noun of other large regions", right, 1 / len(NOUNS))
+
+
+def evaluate(
+    assistant: GAR, *, scenes: int = 300, seed: int = 0, photographs: Path | None = None
+) -> dict[str, list[Score]]:
+    """Asks a model about what it was never trained on.
 
     Args:
         assistant: The model.
-        scenes: Held-out scenes, about six questions each.
+        scenes: Held-out scenes, about twenty questions each.
         seed: Of the choice of scenes, regions and questions.
+        photographs: A folder of photographs with named masks, see `open_photographs`.
+
+    Returns:
+        Scores of each part: "held-out scenes", "held-out style" and, where asked, "photographs".
+
+    Raises:
+        MediaError: The folder cannot be read.
     """
-    tally = _Tally()
+    own, style, photographed = _Tally(), _Tally(), _Tally()
     for number in track(range(scenes), "scenes", console=Console(stderr=True)):
         scene = render_scene(seed + number, split="held-out")
-        _evaluate_scene(assistant, scene, np.random.default_rng([seed, number]), tally)
-    return sorted(tally.scores(), key=lambda score: score.name)
+        rng = np.random.default_rng([seed, number])
+        _ask(assistant, scene, rng, own, [*_ANSWERED, "relation-caption"])
+        _describe(assistant, scene, own)
+    for number in track(range(scenes), "another style", console=Console(stderr=True)):
+        scene = render_scene(seed + number, split="held-out-style")
+        _ask(assistant, scene, np.random.default_rng([seed, number, 1]), style, ["noun"])
+    parts = {"held-out scenes": own.scores(), "held-out style": style.scores()}
+    if photographs is not None:
+        _photographs(assistant, photographs, photographed)
+        parts["photographs"] = photographed.scores()
+    return parts
 
 
 def main(
     model: Annotated[str, typer.Argument(help="'nano', a folder or a hub id.")] = "nano",
     scenes: Annotated[int, typer.Option(min=1, help="Held-out scenes.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Of scenes and questions.")] = 0,
+    photographs: Annotated[Path | None, typer.Option(help="Folder of photographs with named masks.")] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the scores as JSON.")] = None,
 ) -> None:
-    """Prints what a model has learnt of GraspWorld."""
-    scores = evaluate(load(model), scenes=scenes, seed=seed)
-    table = Table(title=f"{model}: {scenes} held-out scenes (split version {HELD_OUT_VERSION}, seed {seed})")
-    for column in ("asked", "right %", "95 %", "n", "chance %"):
-        table.add_column(column, justify="left" if column == "asked" else "right")
+    """Prints what a model has learnt."""
+    parts = evaluate(load(model), scenes=scenes, seed=seed, photographs=photographs)
     rows: list[dict[str, Any]] = []
-    for score in scores:
-        low, high = wilson(score.right, score.n)
-        interval = f"{100 * low:.1f}–{100 * high:.1f}"
-        table.add_row(score.name, f"{100 * score.share:.1f}", interval, str(score.n), f"{100 * score.chance:.1f}")
-        rows.append({**asdict(score), "share": score.share, "low": low, "high": high})
-    Console().print(table)
+    for part, scores in parts.items():
+        table = Table(title=f"{model}: {part} (split version {HELD_OUT_VERSION}, seed {seed})")
+        for column in ("asked", "right %", "95 %", "n", "chance %"):
+            table.add_column(column, justify="left" if column == "asked" else "right")
+        for score in scores:
+            low, high = wilson(score.right, score.n)
+            interval = f"{100 * low:.1f}–{100 * high:.1f}"
+            table.add_row(score.name, f"{100 * score.share:.1f}", interval, str(score.n), f"{100 * score.chance:.1f}")
+            rows.append({"part": part, **asdict(score), "share": score.share, "low": low, "high": high})
+        Console().print(table)
     if out is not None:
         partial = out.with_name(f".{out.name}.partial")
         partial.write_text(

@@ -117,6 +117,10 @@ class WorldData(_Settings):
     """Which split of the world."""
     turns: int = Field(12, ge=1)
     """Most questions about one sample."""
+    photographs: tuple[Path, ...] = ()
+    """Folders of photographs with named masks: every third scene is a part of one of them."""
+    cutouts: tuple[Path, ...] = ()
+    """Folders of photographs of which only what is cut out of them is used, in rendered scenes."""
     weight: int = Field(1, ge=1)
     """How often the source is gone through in one epoch."""
 
@@ -130,7 +134,14 @@ class WorldData(_Settings):
 
         if max_regions < MAX_PROMPTS:
             raise InputError(f"the model can name {max_regions} regions; GraspWorld prompts up to {MAX_PROMPTS}")
-        return WorldSource(self.scenes, first_seed=self.first_seed, split=self.split, turns=self.turns)
+        return WorldSource(
+            self.scenes,
+            first_seed=self.first_seed,
+            split=self.split,
+            turns=self.turns,
+            photographs=self.photographs,
+            cutouts=self.cutouts,
+        )
 
 
 DataSource = Annotated[WorldData | SourceSpec, Field(discriminator="kind")]
@@ -185,6 +196,8 @@ class Training(_Settings):
     """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
     word_loss: float = Field(0.0, ge=0)
     """Weight of the auxiliary loss that makes a region's features point at its words."""
+    word_steps: int = Field(0, ge=0)
+    """First steps in which nothing but that loss is trained on: the words are grounded before any is written."""
 
 
 class LoRA(_Settings):

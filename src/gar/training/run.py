@@ -240,6 +240,7 @@ def _make_trainer(
         callbacks=[*_tensorboard(recipe, args), reporter],
         words=word_tokens(processor.tokenizer, WORDS) if training.word_loss else (),
         word_weight=training.word_loss,
+        word_steps=training.word_steps,
         rates=training.part_learning_rates,
         average=average,
         examine=examine,

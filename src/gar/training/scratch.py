@@ -63,6 +63,8 @@ def build_from_scratch(
     processor = build_processor(settings, texts, words=words)
     torch.manual_seed(seed)
     model: Any = GARForConditionalGeneration(processor.config)
+    embeddings = model.get_input_embeddings().weight
+    embeddings.data.normal_(std=embeddings.shape[1] ** -0.5)  # of length one: as long as what stands beside them
     tower, vision = model.model.vision_tower, processor.config.vision_config
     if not vision.use_cls_token:
         tower.pos_embed.data.copy_(sine_position(vision.grid_size, vision.hidden_size))
@@ -97,10 +99,13 @@ def build_processor(
     wording = [several_regions("?", range(2), ["", ""]), one_region("", 1, ["", ""]), "user assistant\n\n"]
     classes = int(settings.config.get("vision_config", {}).get("stem_classes", 0))
     nouns = [imagenet_noun(number) for number in range(classes)]
-    single = dict.fromkeys([*words, *(noun for noun in nouns if noun is not None and " " not in noun)])
+    known_words = dict.fromkeys([*words, *(noun for noun in nouns if noun is not None)])
+    single = [word for word in known_words if " " not in word]
     often = max(2, len(texts) // 10)  # so often that each word becomes one token
     tokenizer = build_tokenizer(
-        texts + [*wording, "".join(f" {word}" for word in single)] * often, vocab_size=settings.vocab_size
+        texts + [*wording, "".join(f" {word}" for word in single)] * often,
+        vocab_size=settings.vocab_size,
+        phrases=[word for word in known_words if " " in word],
     )
     known = tokenizer.convert_tokens_to_ids
     config = complete_config(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from gar.graspworld.language import MAX_PROMPTS
@@ -33,12 +33,13 @@ def crop_token(prompt: int) -> str:
     return f"<|crop_{prompt}|>"
 
 
-def build_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
+def build_tokenizer(texts: Iterable[str], *, vocab_size: int, phrases: Iterable[str] = ()) -> PreTrainedTokenizerFast:
     """Learns a vocabulary from texts.
 
     Args:
         texts: What the model will read and write.
-        vocab_size: Tokens in all; at least 256 bytes plus the special ones.
+        vocab_size: Tokens in all but the phrases; at least 256 bytes plus the special ones.
+        phrases: Several words that are one token each, with the blank before them ("fire truck").
 
     Returns:
         A tokenizer that knows `<|begin_of_text|>`, `<|eot_id|>` (end of turn), `<|image|>`, `<Prompt0>` … and one
@@ -71,6 +72,7 @@ def build_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
             show_progress=False,
         ),
     )
+    tokenizer.add_tokens([AddedToken(f" {phrase}", normalized=False) for phrase in phrases])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<|begin_of_text|>",

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from transformers import PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
+from gar.model.modeling import VISION_INPUTS
 from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.parts import parameter_groups
@@ -76,6 +77,7 @@ class GroundingTrainer(Trainer):
         *args: Any,
         words: Sequence[Sequence[Sequence[int]]] = (),
         word_weight: float = 0.0,
+        word_steps: int = 0,
         rates: Mapping[str, float] | None = None,
         average: AveragedWeights | None = None,
         examine: Callable[[Any, int], dict[str, float]] | None = None,
@@ -84,6 +86,7 @@ class GroundingTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self.words = words
         self.word_weight = word_weight
+        self.word_steps = word_steps
         self.rates = dict(rates or {})
         self.average = average
         self.examine = examine
@@ -117,6 +120,13 @@ class GroundingTrainer(Trainer):
         a mean, so it is divided by the number of these batches.
         """
         labels = inputs.pop("attribute_labels", None)
+        if model.training and self.state.global_step < self.word_steps and labels is not None:
+            owner = self.accelerator.unwrap_model(model)
+            with self.compute_loss_context_manager():
+                features = owner.model.get_region_features(**{k: v for k, v in inputs.items() if k in VISION_INPUTS})
+            loss = word_loss(features.replay, owner.get_input_embeddings().weight, self.words, labels)
+            self._word_losses.append(loss.detach())
+            return loss / self.current_gradient_accumulation_steps
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if labels is not None and self.word_weight and model.training:
             embeddings = self.accelerator.unwrap_model(model).get_input_embeddings().weight

@@ -7,6 +7,8 @@ frozen stem makes of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +16,8 @@ import numpy as np
 from gar.errors import InputError
 from gar.graspworld import (
     ATTRIBUTES,
+    KINDS,
+    SHAPES,
     Scene,
     Turn,
     WorldObject,
@@ -22,22 +26,50 @@ from gar.graspworld import (
     render_scene,
     write_turns,
 )
-from gar.graspworld.language import MAX_PROMPTS
+from gar.graspworld.language import DRILLS, MAX_PROMPTS
+from gar.graspworld.nouns import NOUNS
+from gar.graspworld.photograph_folder import open_photographs
+from gar.graspworld.photographs import cut_out, photograph_scene
 from gar.processing.prompts import SINGLE_PROMPT
-from gar.training.samples import Sample
+from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
 
 __all__ = ["MAX_PROMPTS", "WORDS", "WorldSource", "choose_turns", "object_words"]
 
 WORDS = {
-    **{name: tuple(words) for name, words in ATTRIBUTES.items() if name != "place"},
+    "noun": tuple(dict.fromkeys([*SHAPES, "mirror", "picture frame", "screen", *NOUNS])),
+    **{name: tuple(words) for name, words in ATTRIBUTES.items() if name not in ("place", "shape")},
     "row": ("top", "middle", "bottom"),
     "column": ("left", "center", "right"),
 }
 """The words of each attribute that a region's features are made to point at; a place is two of them."""
 
-_DESCRIBED_ALONE = 0.4
+_DESCRIBED_ALONE = 0.3
 """Share of the samples that describe one region, alone in the mask, in the single-region wording."""
+
+_PHOTOGRAPHED = 1 / 3
+"""Share of the scenes that are parts of photographs, where there are any."""
+
+_OFTEN = {
+    "noun": 2,
+    "color": 2,
+    "relation": 4,
+    "which": 4,
+    "absent": 2,
+    "extreme": 3,
+    "order-left-right": 2,
+    "order-top-bottom": 2,
+    "relation-caption": 2,
+    "yes-no-relation": 2,
+    "choice-noun": 2,
+    "choice-color": 2,
+    "choice-relation": 3,
+    "choice-which": 2,
+}
+"""Kinds of questions that are asked more often than others: above all those whose answer names a prompt, which take a
+small model longest to learn."""
+
+_ASKED = tuple(kind for kind in (*KINDS, *DRILLS) for _ in range(_OFTEN.get(kind, 1)))
 
 
 class WorldSource(Source):
@@ -48,13 +80,23 @@ class WorldSource(Source):
         first_seed: The seed of the first.
         split: "train", or "held-out" for what is never trained on.
         turns: Most questions about one sample.
+        photographs: Folders of photographs with named masks: every third scene is a part of one of them, and what is
+            cut out of them is pasted into rendered scenes.
+        cutouts: Folders of photographs of which only what is cut out of them is used.
 
     Raises:
         InputError: A number is out of range or the split unknown.
     """
 
     def __init__(
-        self, scenes: int, *, first_seed: int = 0, split: Literal["train", "held-out"] = "train", turns: int = 12
+        self,
+        scenes: int,
+        *,
+        first_seed: int = 0,
+        split: Literal["train", "held-out"] = "train",
+        turns: int = 12,
+        photographs: Sequence[Path] = (),
+        cutouts: Sequence[Path] = (),
     ):
         super().__init__()
         if scenes < 1 or first_seed < 0 or turns < 1:
@@ -62,15 +104,21 @@ class WorldSource(Source):
         if split not in ("train", "held-out"):
             raise InputError(f"split={split!r}; there are 'train' and 'held-out'")
         self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
+        self._photographs = [each for folder in photographs for each in open_photographs(folder)]
+        pasted = [*self._photographs, *(each for folder in cutouts for each in open_photographs(folder))]
+        self._cutouts = [cutout for each in pasted for cutout in cut_out(*each.read())]
         self._last: tuple[int, Scene] | None = None
 
     def __len__(self) -> int:
         return self.scenes
 
-    def draw(self, index: int, epoch: int) -> Sample:
+    def draw(self, index: int, epoch: int) -> Sample | Skipped:
         """A scene with the regions and questions of an epoch."""
         seed = self.first_seed + index
-        scene = self._scene(seed)
+        try:
+            scene = self._scene(seed)
+        except InputError as error:
+            return Skipped(f"GraspWorld {self.split} {seed}", str(error))
         prompts, alone, turns = choose_turns(scene, np.random.default_rng([seed, 1, epoch]), turns=self.turns)
         objects = [scene.objects[number] for number in prompts.values()]
         return Sample(
@@ -86,7 +134,12 @@ class WorldSource(Source):
 
     def _scene(self, seed: int) -> Scene:
         if self._last is None or self._last[0] != seed:  # several epochs of one scene are often drawn in a row
-            self._last = seed, render_scene(seed, split=self.split)
+            rng = np.random.default_rng([seed, 2])
+            if self._photographs and rng.random() < _PHOTOGRAPHED:
+                photograph = self._photographs[rng.integers(len(self._photographs))]
+                self._last = seed, photograph_scene(*photograph.read(), rng)
+            else:
+                self._last = seed, render_scene(seed, split=self.split, cutouts=self._cutouts)
         return self._last[1]
 
 
@@ -107,7 +160,7 @@ def choose_turns(scene: Scene, rng: np.random.Generator, *, turns: int) -> tuple
         drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
         return prompts, True, drawn
     prompts = choose_prompts(scene, rng)
-    return prompts, False, write_turns(scene, prompts, rng, n=turns)
+    return prompts, False, write_turns(scene, prompts, rng, n=turns, kinds=_ASKED)
 
 
 def object_words(item: WorldObject) -> dict[str, str]:
