@@ -233,3 +233,8 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be used"):
         JudgeCache(tmp_path)
     assert (tmp_path / "notes.txt").read_text().startswith("these are my notes")
+
+
+def test_unknown_settings_are_refused_with_those_that_are_known():
+    with pytest.raises(InputError, match="the judge 'j' does not take tokens; it takes: base_url, key"):
+        open_judge("j", tokens=5)

@@ -46,3 +46,19 @@ def test_a_model_that_is_not_there_is_an_error_of_the_checkpoint():
 def test_importing_systems_imports_no_torch():
     code = "import sys, gar.systems; sys.exit('torch' in sys.modules or 'openai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"timeout": "soon"}, "timeout of 'openai:m' is 'soon'; needed is int or float"),
+        ({"attempts": 2.5}, "attempts of 'openai:m' is 2.5; needed is int"),
+        ({"attempts": True}, "attempts of 'openai:m' is True"),
+        ({"style": 3}, "style of 'openai:m' is 3; needed is str"),
+        ({"key": 12345}, "key of 'openai:m' is int; needed is str"),
+    ],
+)
+def test_flags_of_another_type_are_refused_and_keys_are_not_repeated(flags, said):
+    with pytest.raises(InputError, match=said) as raised:
+        make_system("openai:m", base_url="http://localhost:1/v1", **flags)
+    assert "12345" not in str(raised.value)

@@ -26,6 +26,7 @@ from typing import Any
 
 from gar.benchmarks.judge_cache import JudgeCache, Kept, canonical_request
 from gar.systems.endpoint import Chat, Endpoint
+from gar.systems.flags import ENDPOINT_FLAGS, checked
 from gar.systems.in_order import map_in_order
 
 __all__ = ["Judge", "JudgeRequest", "Verdict", "open_judge"]
@@ -117,21 +118,23 @@ class Judge:
         return Verdict(said.text, said.error, False, said.prompt_tokens, said.new_tokens)
 
 
-def open_judge(model: str, *, cache: str | Path | None = None, **endpoint: Any) -> Judge:
+def open_judge(model: str, *, cache: str | Path | None = None, **settings: Any) -> Judge:
     """Makes a judge.
 
     Args:
         model: The model's name at the endpoint; on Azure the deployment's.
         cache: The file in which verdicts are kept; None keeps none.
-        endpoint: Settings of `gar.systems.endpoint.Endpoint`: `base_url`, `key`, `key_variable`, `api_version`,
-            `timeout`, `attempts`, `concurrency`, `token_limit`.
+        settings: Of `gar.systems.endpoint.Endpoint`: `base_url`, `key`, `key_variable`, `api_version`, `timeout`,
+            `attempts`, `first_wait`, `concurrency`, `token_limit`; None stands for the default.
 
     Raises:
-        InputError: A setting is out of range, a key is needed and there is none, or the cache cannot be used.
+        InputError: A setting is unknown, of another type or out of range, a key is needed and there is none, or the
+            cache cannot be used.
         MissingExtraError: openai or tenacity is not installed.
 
     Example:
         >>> open_judge("llama-3.1-8b-instruct", base_url="http://localhost:8000/v1").settings
         {'model': 'llama-3.1-8b-instruct', 'base_url': 'http://localhost:8000/v1'}
     """
-    return Judge(Endpoint(model, **endpoint), None if cache is None else JudgeCache(cache))
+    endpoint = Endpoint(model, **checked(f"the judge {model!r}", settings, ENDPOINT_FLAGS))
+    return Judge(endpoint, None if cache is None else JudgeCache(cache))

@@ -23,7 +23,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gar.errors import InputError
 
@@ -121,9 +121,9 @@ def canonical_request(
 
 def _without_pictures(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _without_pictures(inner) for name, inner in value.items()}
+        return {name: _without_pictures(inner) for name, inner in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [_without_pictures(inner) for inner in value]
+        return [_without_pictures(inner) for inner in cast("Sequence[Any]", value)]
     if isinstance(value, str) and value.startswith("data:"):
         return f"sha256:{_digest(value)}"
     return value

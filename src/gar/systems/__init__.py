@@ -8,6 +8,7 @@
     videorefer.py      VideoRefer and PixelRefer
     answers_file.py    answers given earlier
     endpoint.py        the OpenAI-style API itself: retries, timeouts, spending.py's limit; the judges stand on it, too
+    flags.py           settings by name and type
     in_order.py        many at once, results in order
 
 Importing this package is cheap; what a system needs is imported when it is made.

@@ -12,7 +12,7 @@ A record without "key" or "id" belongs to the item at its place in the benchmark
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +74,27 @@ def read_answers(path: str | Path) -> dict[str, Reply]:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"cannot read the answers {str(path)!r}: {error}") from error
     found = _parsed(content, path)
-    if isinstance(found, dict) and found and all(isinstance(text, str) for text in found.values()):
-        return {str(key): Reply(text=text) for key, text in found.items()}
-    if not isinstance(found, list) or not found:
-        raise InputError(
-            f"{path.name} holds {type(found).__name__}; needed are records, or an object of id and caption"
-        )
+    match found:
+        case dict() if found and all(isinstance(text, str) for text in found.values()):
+            return {key: Reply(text=text) for key, text in found.items()}
+        case list() if found:
+            return _records(found, path.name)
+        case _:
+            kind = type(found).__name__
+            raise InputError(f"{path.name} holds {kind}; needed are records, or an object of id and caption")
+
+
+def _records(records: Sequence[Any], file: str) -> dict[str, Reply]:
     answers: dict[str, Reply] = {}
-    keyed = _key(found[0]) is not None
-    for place, record in enumerate(found):
+    keyed = _key(records[0]) is not None
+    for place, record in enumerate(records):
         key = _key(record)
         if (key is not None) != keyed:
-            raise InputError(f"record {place} of {path.name}: some records have a key and others none")
+            raise InputError(f"record {place} of {file}: some records have a key and others none")
         key = str(place) if key is None else key
         if key in answers:
-            raise InputError(f"record {place} of {path.name}: the key {key!r} stands twice")
-        answers[key] = _reply(record, f"record {place} of {path.name}")
+            raise InputError(f"record {place} of {file}: the key {key!r} stands twice")
+        answers[key] = _reply(record, f"record {place} of {file}")
     return answers
 
 
@@ -102,14 +107,14 @@ def _parsed(content: str, path: Path) -> Any:
         raise InputError(f"{path.name} is not JSON (.jsonl: a value on each line): {error}") from error
 
 
-def _key(record: object) -> str | None:
-    if not isinstance(record, Mapping):
+def _key(record: Any) -> str | None:
+    if not isinstance(record, dict):
         return None
     return next((str(record[name]) for name in _KEYS if isinstance(record.get(name), (str, int))), None)
 
 
-def _reply(record: object, where: str) -> Reply:
-    if not isinstance(record, Mapping):
+def _reply(record: Any, where: str) -> Reply:
+    if not isinstance(record, dict):
         raise InputError(f"{where} is {type(record).__name__}; needed is an object")
     error = record.get("error")
     text = next((record[name] for name in _TEXTS if isinstance(record.get(name), str)), None)

@@ -189,7 +189,7 @@ def _views(question: Question) -> list[tuple[Image.Image, np.ndarray]]:
     if not seen:
         raise PromptError("<Prompt0> is to be seen in no frame")
     views: list[tuple[Image.Image, np.ndarray]] = []
-    for at in np.linspace(0, len(seen) - 1, DAM_FRAMES).astype(int):
+    for at in np.linspace(0, len(seen) - 1, DAM_FRAMES).astype(int).tolist():
         image = load_image(frames[seen[at]])
         views.append((image, cast("Region", track[seen[at]]).to_mask((image.height, image.width))))
     return views

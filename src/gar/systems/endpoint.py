@@ -26,7 +26,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from gar.errors import InputError, MissingExtraError
@@ -212,14 +212,14 @@ class Endpoint:
         }
         create = self._client.chat.completions.with_raw_response.create
         try:
-            return create(**arguments).http_response.content
+            return bytes(create(**arguments).http_response.content)
         except openai.BadRequestError as error:
             # OpenAI's reasoning models know the limit by another name only, and most other servers by this one only.
             if limit_name != "max_tokens" or "max_completion_tokens" not in str(error):
                 raise
             self._limit_name = "max_completion_tokens"
             arguments["max_completion_tokens"] = arguments.pop("max_tokens")
-            return create(**arguments).http_response.content
+            return bytes(create(**arguments).http_response.content)
 
     def _wait(self, state: RetryCallState) -> float:
         from tenacity import wait_random_exponential
@@ -250,7 +250,7 @@ def _address(base_url: str | None, azure: bool) -> str:
         parts = urlsplit(address)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        sound = False
+        parts, sound = urlsplit(""), False
     if not sound:
         raise InputError("the address of the API is not of the form http(s)://host[:port]/path")
     if "@" in parts.netloc or parts.query or parts.fragment:
@@ -261,7 +261,7 @@ def _address(base_url: str | None, azure: bool) -> str:
 def _client(base_url: str, key: str, api_version: str | None, timeout: float) -> OpenAI:
     try:
         import openai
-        import tenacity  # noqa: F401 - missing is said here, not at the first request
+        import tenacity  # noqa: F401  # pyright: ignore[reportUnusedImport] - so that it is missed here, not later
     except ImportError as error:
         raise MissingExtraError(error.name or "openai", "eval") from error
     if api_version is None:
@@ -308,8 +308,9 @@ def _text(reply: Mapping[str, Any]) -> str:
     match choice["message"]:
         case {"content": str(text)}:
             return text
-        case {"content": list(parts)} if all(isinstance(part, dict) for part in parts):
-            return "".join(str(part.get("text", "")) for part in parts)
+        case {"content": list()}:
+            parts = cast("list[Any]", choice["message"]["content"])
+            return "".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
         case {"refusal": str(refusal)}:
             raise _NoAnswerError(f"refused: {refusal}")
         case _:
@@ -317,6 +318,8 @@ def _text(reply: Mapping[str, Any]) -> str:
 
 
 def _usage(reply: Mapping[str, Any], name: str) -> int | None:
-    usage = reply.get("usage")
-    value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    match reply.get("usage"):
+        case {**counts} if type(count := counts.get(name)) is int and count >= 0:
+            return count
+        case _:
+            return None

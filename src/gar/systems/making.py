@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gar.errors import InputError
+from gar.systems.flags import ENDPOINT_FLAGS, INTEGER, NUMBER, SWITCH, TEXT, Types, checked
 from gar.systems.protocol import System
 
 __all__ = ["KINDS", "make_system"]
@@ -31,7 +32,7 @@ def make_system(spec: str, **flags: Any) -> System:
         flags: Settings of the kind; None stands for the default.
 
     Raises:
-        InputError: The spec is empty or of no known kind, a flag is not the kind's, or its value is out of range.
+        InputError: The spec is empty or of no known kind, or a flag is not the kind's, of another type or out of range.
         CheckpointError: There is no such model, or it cannot be loaded.
         MissingExtraError: A package that the kind needs is not installed.
 
@@ -47,10 +48,7 @@ def make_system(spec: str, **flags: Any) -> System:
         kind, rest = _OURS, spec
     if not rest:
         raise InputError(f"{spec!r} names no system; give 'nano', a folder, a hub id, or one such as openai:MODEL")
-    given = {flag: value for flag, value in flags.items() if value is not None}
-    if unknown := sorted(set(given) - set(kind.flags)):
-        raise InputError(f"{spec!r} does not take {', '.join(unknown)}; it takes: {', '.join(kind.flags) or 'nothing'}")
-    return kind.make(rest, given)
+    return kind.make(rest, checked(repr(spec), flags, kind.flags))
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class _Kind:
 
     make: Callable[[str, dict[str, Any]], System]
     """Makes one from what stands behind the colon and the flags that were given."""
-    flags: tuple[str, ...]
+    flags: Mapping[str, Types]
 
 
 def _ours(name: str, flags: dict[str, Any]) -> System:
@@ -92,8 +90,8 @@ def _dam_server(url: str, flags: dict[str, Any]) -> System:
     from gar.systems.dam import DamServer
     from gar.systems.endpoint import Endpoint
 
-    # it answers one request at a time; more would wait there and time out
-    return DamServer(Endpoint(**{"model": "describe_anything_model", "base_url": url, "concurrency": 1, **flags}))
+    flags.setdefault("concurrency", 1)  # it answers one request at a time; more would wait there and time out
+    return DamServer(Endpoint(flags.pop("model", "describe_anything_model"), base_url=url, **flags))
 
 
 def _videorefer(path: str, flags: dict[str, Any]) -> System:
@@ -117,17 +115,22 @@ def _file(path: str, flags: dict[str, Any]) -> System:
 AZURE_API_VERSION = "2024-10-21"
 """The version of Azure's API that is spoken unless another is given."""
 
-_ASKING = ("style", "temperature", "base_url", "key", "key_variable")
+_OURS = _Kind(
+    _ours,
+    {"device": TEXT, "dtype": TEXT, "max_num_tiles": INTEGER, "replay_spatial_scale": NUMBER, "batch_size": INTEGER},
+)
+_ASKING: Mapping[str, Types] = {"style": TEXT, "temperature": NUMBER}
 _PATIENCE = ("timeout", "attempts", "concurrency", "token_limit")
+_NOT_AZURE = {name: types for name, types in ENDPOINT_FLAGS.items() if name != "api_version"}
+_OF_SERVER: Mapping[str, Types] = {"model": TEXT, **{name: ENDPOINT_FLAGS[name] for name in _PATIENCE}}
 
-_OURS = _Kind(_ours, ("device", "dtype", "max_num_tiles", "replay_spatial_scale", "batch_size"))
-KINDS = {
-    "openai": _Kind(_openai, (*_ASKING, *_PATIENCE)),
-    "azure": _Kind(_azure, (*_ASKING, "api_version", *_PATIENCE)),
-    "dam": _Kind(_dam, ("allow_remote_code", "device", "seed")),
-    "dam-server": _Kind(_dam_server, ("model", *_PATIENCE)),
-    "videorefer": _Kind(_videorefer, ("device",)),
-    "pixelrefer": _Kind(_pixelrefer, ("device",)),
-    "file": _Kind(_file, ()),
+KINDS: Mapping[str, _Kind] = {
+    "openai": _Kind(_openai, {**_ASKING, **_NOT_AZURE}),
+    "azure": _Kind(_azure, {**_ASKING, **ENDPOINT_FLAGS}),
+    "dam": _Kind(_dam, {"allow_remote_code": SWITCH, "device": TEXT, "seed": INTEGER}),
+    "dam-server": _Kind(_dam_server, _OF_SERVER),
+    "videorefer": _Kind(_videorefer, {"device": TEXT}),
+    "pixelrefer": _Kind(_pixelrefer, {"device": TEXT}),
+    "file": _Kind(_file, {}),
 }
 """What may stand before the colon of a system that is not ours."""

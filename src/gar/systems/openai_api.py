@@ -42,7 +42,9 @@ class Generalist:
             raise InputError(f"the style is {style!r}; allowed: {', '.join(STYLES)}")
         if not 0.0 <= temperature <= 2.0:
             raise InputError(f"temperature is {temperature}; allowed: 0 (greedy) to 2")
-        self.endpoint, self.style, self.temperature = endpoint, style, temperature
+        self.endpoint = endpoint
+        self.style: Style = style
+        self.temperature = temperature
 
     @property
     def name(self) -> str:

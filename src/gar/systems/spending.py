@@ -108,7 +108,7 @@ def estimate_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     for message in messages:
         content = message.get("content") or ""
         total += _TOKENS_PER_MESSAGE
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
         for part in parts:
             if part.get("type") == "image_url":
                 total += _picture_tokens(str(part["image_url"]["url"]))

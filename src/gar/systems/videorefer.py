@@ -232,7 +232,8 @@ def _named(text: str | None, count: int) -> tuple[str | None, list[int]]:
         return (None, [0]) if text is None else (f"{{region}} {text.strip()}", [0])
     if max(prompts_in(text)) >= count:
         raise PromptError(f"the question names {prompt_name(max(prompts_in(text)))}; there are {count} regions")
-    order = sorted(prompts_in(text), key=lambda number: text.index(prompt_name(number)))
+    first = {number: text.find(prompt_name(number)) for number in prompts_in(text)}
+    order = sorted(first, key=first.__getitem__)
     for number in order:
         text = text.replace(prompt_name(number), f"<object{number}>{{region}}", 1)
         text = text.replace(prompt_name(number), f"<object{number}>")
