@@ -32,7 +32,8 @@ __all__ = ["choose_attribute", "choose_mirror", "choose_position", "choose_relat
 
 _OPTIONS = 4
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
-_NONE_OFFERED = 0.3  # how often "none of them" is an option, and how often it is then right
+_DRAWS = 8  # of three wrong relations, until all are false
+_NONE_OFFERED = 0.3  # how often "none of the above" is an option
 
 
 def make_choice(
@@ -74,8 +75,10 @@ def choose_relation(facts: Facts, *, reasoned: bool = False) -> Turn | None:
     if drawn is None:
         return None
     a, b, own = drawn
-    wrong = facts.some([word for word in RELATIONS if word != own], _OPTIONS - 1)
-    if not set(wrong) <= set(false_relations(facts.scene, facts.prompts[a], facts.prompts[b])):
+    false = set(false_relations(facts.scene, facts.prompts[a], facts.prompts[b]))
+    drawn_wrong = (facts.some([word for word in RELATIONS if word != own], _OPTIONS - 1) for _ in range(_DRAWS))
+    wrong = next((words for words in drawn_wrong if false.issuperset(words)), None)
+    if wrong is None:
         return None
     names = prompt_name(a), prompt_name(b)
 
@@ -124,6 +127,8 @@ def _rank(number: int, count: int, ends: tuple[str, str]) -> tuple[str, str]:
 
 def choose_position(facts: Facts) -> Turn | None:
     """Offers positions of an object among all objects of the scene, counted along a line or in rows."""
+    if facts.scene.seed is None:  # not all that a photograph shows is known
+        return None
     objects = dict(enumerate(facts.scene.objects))
     if len(objects) < 3 or any(o.inside is not None or o.reflection_of is not None for o in objects.values()):
         return None
