@@ -27,8 +27,8 @@ lint: $(VENV)/installed-dev ## Check style, types and the floors
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (about an hour on two cores)
-	$(BIN)/python -m gar.training.nano --out runs/nano $(NANO_ARGS)
+nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (about two hours on two cores)
+	$(BIN)/gar train nano $(NANO_ARGS)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict
