@@ -134,7 +134,7 @@ def _draw_sprite(sprite: np.ndarray, area: float, hue: float, most: float, rng: 
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     turn = rng.uniform(-most, most)
     if rng.random() < 0.7:
-        picture = picture.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+        picture = picture.rotate(turn, Image.Resampling.BILINEAR, expand=True)
     box = picture.getbbox() or (0, 0, *picture.size)
     whole = np.asarray(picture.crop(box)).astype(np.float32)
     pixels, cover = np.ascontiguousarray(whole[..., :3]), whole[..., 3] / 255
@@ -171,7 +171,7 @@ def reflected(patch: Patch, scale: float, *, upside_down: bool, tint: np.ndarray
 def _rippled(pixels: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shifts rows to and fro as ripples on water do."""
     height = len(cover)
-    strength = max(1.0, 0.03 * cover.shape[1])
+    strength = max(1.0, 0.02 * cover.shape[1])
     shifts = np.round(strength * np.sin(np.arange(height) * (2 * math.pi / max(5.0, height / 7)))).astype(int)
     margin = int(np.abs(shifts).max())
     wide = np.pad(pixels, ((0, 0), (margin, margin), (0, 0)), mode="edge"), np.pad(cover, ((0, 0), (margin, margin)))

@@ -1,10 +1,11 @@
-"""What lies behind the objects: gradients, noise, stripes and blobs, or a part of a photograph.
+"""What lies behind the objects: gradients, noise, stripes, blobs, a horizon or tiles, or a part of a photograph.
 
 Choices:
 - Every background is a tone plus a texture around zero. The tone is drawn to stand apart from the colours of
   the objects, so that each outline can be seen.
 - Photographs are cropped, flipped, stretched and shifted in colour. A few free ones come with the package
-  (`photos/ATTRIBUTION.md`); a folder of one's own adds more.
+  (`photos/ATTRIBUTION.md`); a folder of one's own adds more. They should show textures and
+  views, and nothing that the world has a noun for: what is said to be absent would be there.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _made_texture(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None, :]
     angle = rng.uniform(0, 2 * math.pi)
     along = x * math.cos(angle) + y * math.sin(angle)
-    kind = rng.choice(["gradient", "noise", "stripes", "blobs", "even"])
+    kind = rng.choice(["gradient", "noise", "stripes", "blobs", "even", "horizon", "tiles"])
     if kind == "gradient":
         low, high = along.min(), along.max()
         return (2 * (along - low) / (high - low) - 1)[..., None] * rng.uniform(-1, 1, 3).astype(np.float32)
@@ -98,6 +99,17 @@ def _made_texture(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray
         return 0.5 * wave + 0.2 * _smooth_noise(size, 30, 1, rng)
     if kind == "blobs":
         return _smooth_noise(size, int(rng.integers(4, 9)), 3, rng)
+    if kind == "horizon":
+        ground = y > height * rng.uniform(0.35, 0.7)
+        light = (
+            np.where(ground, np.float32(1.0), np.float32(-0.6))
+            * rng.uniform(-1.3, 1.3, 3).astype(np.float32)[:, None, None]
+        )
+        return np.broadcast_to(light, (3, height, width)).transpose(1, 2, 0) + 0.2 * _smooth_noise(size, 60, 1, rng)
+    if kind == "tiles":
+        side, (cos, sin) = rng.uniform(18, 60), (math.cos(angle), math.sin(angle))
+        u, v = (x * cos + y * sin) % side, (y * cos - x * sin) % side
+        return 0.2 * _smooth_noise(size, 40, 1, rng) - np.float32(0.9) * (np.minimum(u, v) < 2.0)[..., None]
     return 0.15 * _smooth_noise(size, 100, 1, rng)
 
 

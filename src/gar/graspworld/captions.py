@@ -117,10 +117,6 @@ def _neighbor(scene: Scene, index: int) -> tuple[str, str] | None:
     return min(found)[2:] if found else None
 
 
-def _reflected(scene: Scene, item: WorldObject) -> str:
-    return "in a mirror" if item.inside is not None else "in the water"
-
-
 def _say_relation(word: str, name: str, item: WorldObject, rng: np.random.Generator) -> tuple[str, bool]:
     """Words a relation: text, and whether it is a sentence of its own."""
     it_is = "They are" if is_plural(item.noun) else "It is"
@@ -155,8 +151,9 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
     text = text[0].upper() + text[1:]
     it_is = "They are" if is_plural(item.noun) else "It is"
     if item.reflection_of is not None:
-        where = _reflected(scene, item)
-        return f"{text} {pick(rng, (f'{it_is} seen {where}.', f'{it_is} a reflection {where}.'))}"
+        ways = (f"{it_is} seen in a mirror.", f"{it_is} a reflection in a mirror.")
+        ways = ways if item.inside is not None else (f"{it_is} a reflection in the water.",)
+        return f"{text} {pick(rng, ways)}"
     neighbor = _neighbor(scene, index) if related and rng.random() < _RELATED else None
     if neighbor is not None:
         said, own_sentence = _say_relation(*neighbor, item, rng)

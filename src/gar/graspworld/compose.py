@@ -54,9 +54,13 @@ def compose(stage: Stage, photographs: tuple[str, ...]) -> tuple[np.ndarray, lis
         masks[number][window] = share > 0.5
         if shadows is not None and item.inside is None and item.reflection_of is None:
             _cast(item, shade, *shadows)
-    image += (light * shade)[..., None] * background
-    image += (rng.standard_normal(size, dtype=np.float32) * rng.uniform(0, 4))[..., None]
-    picture = np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    background *= (light * shade)[..., None]
+    image += background
+    grain = rng.standard_normal(size, dtype=np.float32)
+    grain *= np.float32(rng.uniform(0, 4))
+    grain += np.float32(0.5)
+    image += grain[..., None]
+    picture = np.clip(image, 0, 255, out=image).astype(np.uint8)
     if rng.random() < _BLURRED:
         blurred = Image.fromarray(picture).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 0.8))))
         picture = np.array(blurred)
@@ -65,7 +69,7 @@ def compose(stage: Stage, photographs: tuple[str, ...]) -> tuple[np.ndarray, lis
 
 def _mean_colors(placed: list[Placed]) -> np.ndarray:
     """Mean color of each object: (N, 3)."""
-    return np.array([item.patch.pixels[item.patch.inside].mean(axis=0) for item in placed])
+    return np.array([item.patch.pixels[item.patch.inside][::5].mean(axis=0) for item in placed])
 
 
 def _flood(background: np.ndarray, shore: int, rng: np.random.Generator) -> None:

@@ -31,9 +31,9 @@ _T = TypeVar("_T")
 _RELATION_WEIGHTS = (1.0, 1.0, 1.4, 1.4, 1.6, 1.6, 8.0, 5.5)
 """How much rather a rare relation is asked about than a frequent one, in the order of `RELATIONS`."""
 
-_FRAMES_ASKED = 0.6
-"""The rate at which mirrors, picture frames and screens are asked about: there are three words for so many."""
-_NOUN_GROUPS = (0.32, 0.055, 0.625)
+_SHAPES_ASKED = 0.75
+"""The rate at which shapes are asked for their noun: there are twelve words for a third of the objects."""
+_NOUN_GROUPS = (0.27, 0.05, 0.68)
 """How often a noun that is asked about is a shape, a frame, or a thing."""
 
 _NOUN_ADDED = 0.75  # how often a description names the noun even if it need not
@@ -104,7 +104,7 @@ class Facts:
             return None
         number = self.pick(numbers)
         word = self.words[number][attribute]
-        rate = _FRAMES_ASKED if word in FRAMES else asked(attribute, word)
+        rate = _SHAPES_ASKED if attribute == "noun" and word in SHAPES else asked(attribute, word)
         return (number, word) if self.flip(rate) else None
 
     def wrong_words(self, own: str, attribute: str, count: int) -> list[str]:

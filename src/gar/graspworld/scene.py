@@ -137,7 +137,8 @@ def _describe(
     item: Placed, mask: np.ndarray, image: np.ndarray, placed: list[Placed], order: list[int], depth: int
 ) -> WorldObject:
     """Says what can be seen of a placed object; `order` is that of the scene's objects."""
-    plan, box = item.plan, box_of(mask)
+    plan, (x1, y1, x2, y2) = item.plan, box_of(mask[item.window])
+    box = (x1 + item.left, y1 + item.top, x2 + item.left, y2 + item.top)
     full = np.zeros(mask.shape, dtype=bool)
     full[item.window] = item.patch.inside
     size, place = size_and_place(mask, box)
@@ -150,7 +151,7 @@ def _describe(
         noun=plan.noun,
         style=plan.style,
         shape=plan.noun if plan.style == "shape" else None,
-        color=color if item.reflection_of is None or plan.style != "shape" else plan.color,
+        color=color,
         pattern=plan.pattern if shown else None,
         material=plan.material if shown and size != "small" else None,
         size=size,
@@ -193,7 +194,8 @@ def render_scene(
             training never shows; "held-out-style": all sprites are drawn in a style that training never shows.
         size: Height and width in pixels, each from 192 to 4096 and neither more than twice the other; by
             default drawn from the seed, the longest side from 256 to 448, the aspect between 3:4 and 4:3.
-        photographs: A folder of photographs to draw backgrounds from, beside those of the package.
+        photographs: A folder of photographs to draw backgrounds from, beside those of the package; they should show
+            nothing that the world has a noun for.
         cutouts: Things cut out of photographs (`cut_out`), to be put among the sprites.
 
     Returns:
