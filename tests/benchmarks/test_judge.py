@@ -167,7 +167,14 @@ for verdict in judge.ask(asked):
 
 
 def test_a_killed_run_continues_and_pays_only_for_what_was_in_flight(serve, tmp_path):
-    server = serve(lambda n, body: Says(str(number(body)), after=0.02))
+    killed = threading.Event()
+
+    def behave(n, body):
+        if number(body) >= 30:
+            killed.wait(60)
+        return str(number(body))
+
+    server = serve(behave)
     cache = tmp_path / "judge.sqlite"
     command = [sys.executable, "-c", RUN, str(cache), server.url]
     source = str(Path(__file__).resolve().parents[2] / "src")
@@ -176,8 +183,8 @@ def test_a_killed_run_continues_and_pays_only_for_what_was_in_flight(serve, tmp_
         for _ in range(20):
             run.stdout.readline()
         run.send_signal(signal.SIGKILL)
-    before = len(server.requests)
-    assert 20 <= before < 60
+    killed.set()
+    assert 20 <= len(server.requests) < 60
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     assert finished.stdout.split() == [str(n) for n in range(60)]
     twice = [n for n, times in Counter(map(number, server.requests)).items() if times > 1]
