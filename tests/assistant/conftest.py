@@ -16,6 +16,7 @@ def make_assistant(make_config, make_model, tiny_tokenizer):
     def make(*, seed=0, max_num_tiles=4, **changed):
         config = make_config(**changed)
         model = make_model(config, seed).requires_grad_(False)
+        model.model.projector.linear_2.weight *= 10  # so that what is seen weighs as much as what is read
         return GAR(model, GARProcessor(copy.deepcopy(tiny_tokenizer), config, max_num_tiles=max_num_tiles), "tiny")
 
     return make

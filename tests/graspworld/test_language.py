@@ -24,6 +24,7 @@ from gar.graspworld import (
 )
 from gar.graspworld.naming import differ_clearly
 from gar.graspworld.relations import false_relations, relation, true_relations
+from gar.graspworld.turn import LETTER_ALONE
 
 LETTERS = "ABCD"
 
@@ -41,7 +42,7 @@ def ask(count, kinds=KINDS + DRILLS):
 
 @pytest.fixture(scope="module")
 def turns():
-    return ask(250)
+    return ask(200)
 
 
 def own_words(scene, prompts, turn):
@@ -349,3 +350,11 @@ def test_a_wrong_prompt_or_kind_is_refused_with_its_value():
         write_turns(scene, {}, rng)
     with pytest.raises(PromptError, match="'guess'"):
         write_turns(scene, {0: 0}, rng, kinds=["guess"])
+
+
+def test_the_same_words_never_call_for_two_kinds_of_answers():
+    for _, _, turn in ask(60):
+        reasoned = turn.kind.endswith("-reasoned")
+        assert reasoned == ("Say what it is, then" in turn.question)
+        if turn.choices:
+            assert reasoned != turn.question.endswith(LETTER_ALONE)

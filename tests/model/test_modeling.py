@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
 from gar.model.modeling import VISION_INPUTS
-from gar.model.replay import box_waves
+from gar.model.replay import box_waves, mask_weights
 from gar.processing import Message
 
 BOXES = [Region.box(2, 3, 20, 18, whole=True), Region.box(22, 4, 31, 28, whole=True), Region.box(5, 20, 12, 30)]
@@ -188,6 +188,27 @@ def test_the_box_enters_the_mask_token_alone(make_model, make_config, ask):
     torch.testing.assert_close(difference[:, -1], expected, rtol=1e-3, atol=1e-4)
     with pytest.raises(CheckpointError, match="box_embedding is true and mask_token false"):
         make_config(box_embedding=True)
+
+
+@torch.no_grad()
+def test_what_the_stem_sees_in_a_region_enters_the_mask_token_alone(make_model, make_config, ask):
+    vision = {"stem": "efficientnet-lite0", "patch_size": 16}
+    config = make_config(vision=vision, mask_token=True, stem_embedding=True, projector_pooling_ratio=1)
+    model = make_model(config).model
+    inputs = ask(*MIXED, config=config)
+    vision_inputs = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
+    given = model.get_region_features(**vision_inputs).replay
+    patches = model.vision_tower.patch_embed(inputs["pixel_values"])
+    first, box = 1 + inputs["tiles_per_sample"][:2].sum(), inputs["region_boxes"][3:4]  # the third sample's first region
+    sample = {"prompts": torch.tensor([2]), "grids": inputs["tile_grid"][2:], "first_tile": first[None]}
+    weight = mask_weights(inputs["mask_values"], box, **sample, side=config.vision_config.grid_size)
+    expected = model.stem_embed(weight @ patches.flatten(0, 1))[0]
+    model.stem_embed = None
+    difference = given - model.get_region_features(**vision_inputs).replay
+    assert not difference[:, :-1].any()
+    torch.testing.assert_close(difference[3, -1], expected, rtol=1e-3, atol=1e-4)
+    with pytest.raises(CheckpointError, match="stem_embedding is true with mask_token False and stem 'patch'"):
+        make_config(stem_embedding=True)
 
 
 def test_as_many_words_as_classes_of_the_stem_are_needed(make_config):

@@ -200,3 +200,38 @@ def test_saving_a_processor_beside_a_model_leaves_the_models_configuration_alone
     config = json.loads((tiny_model_folder / "config.json").read_text())
     assert config["architectures"] == [type(tiny_model).__name__]
     assert "vision_config" not in json.loads((tiny_model_folder / "processor_config.json").read_text())
+
+
+def test_a_model_that_looks_at_regions_alone_gets_a_tile_for_each_after_those_of_the_picture(
+    tiny_tokenizer, make_config, make_picture
+):
+    regions, prompts, texts = [Region.box(2, 3, 20, 18), Region.box(22, 4, 31, 28)], [3, 1], []
+    made = []
+    for crops in (False, True):
+        processor = GARProcessor(tiny_tokenizer, make_config(region_crops=crops), max_num_tiles=4)
+        texts = [processor.question_text("What?", prompts)]
+        made.append(processor([make_picture(40, 90)], texts, [regions], [prompts]))
+    plain, more = made
+    tiles = int(plain["tiles_per_sample"])
+    assert int(more["tiles_per_sample"]) == tiles + 2
+    for name in ("pixel_values", "mask_values"):
+        assert torch.equal(more[name][:tiles], plain[name])
+    assert [int(tile.max()) for tile in more["mask_values"][tiles:]] == [8, 2]
+    for name in ("input_ids", "tile_grid", "region_boxes", "region_index"):
+        assert torch.equal(more[name], plain[name])
+
+
+def test_what_comes_before_answers_is_read_in_conversations_and_options_alike_and_is_saved(
+    tiny_tokenizer, tiny_config, tmp_path
+):
+    plain = GARProcessor(tiny_tokenizer, tiny_config)
+    spaced = GARProcessor(tiny_tokenizer, tiny_config, answer_prefix=" ")
+    turns = [Message("user", "What is it?"), Message("assistant", "a red star")]
+    text = spaced.chat_text(turns, add_generation_prompt=False)
+    assert text == plain.chat_text(turns, add_generation_prompt=False).replace("\n\na red", "\n\n a red")
+    ids = spaced.token_ids(text, 1)
+    own = spaced.answer_ids("a red star")
+    assert ids[-len(own) :] == own != plain.answer_ids("a red star")
+    assert [label for label in spaced.answer_labels(ids) if label >= 0] == own
+    spaced.save_pretrained(tmp_path)
+    assert GARProcessor.from_pretrained(tmp_path).answer_prefix == " "

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from gar.processing.tiling import (
     choose_grid,
+    crop_mask_tiles,
+    crop_tiles,
+    crop_window,
     mask_tiles,
     nearest_index,
     picture_tiles,
@@ -126,3 +129,46 @@ def test_each_region_can_be_read_out_of_the_bits_also_where_they_overlap():
     for mask, prompt in zip(masks, [4, 0, 1], strict=True):
         assert np.array_equal(bits >> prompt & 1, mask)
     assert np.array_equal(bits != 0, np.logical_or.reduce(masks))
+
+
+# ---- regions in tiles of their own -------------------------------------------------------------------------------
+
+
+def boxed(height, width, x1, y1, x2, y2):
+    mask = np.zeros((height, width), bool)
+    mask[y1:y2, x1:x2] = True
+    return mask
+
+
+def test_a_regions_own_tile_shows_it_in_its_middle_half_as_it_is():
+    picture = np.zeros((100, 200, 3), np.uint8)
+    mask = boxed(100, 200, 80, 30, 120, 70)
+    picture[mask] = 200
+    tile, region = crop_tiles(picture, [mask], tile_size=80)[0], crop_mask_tiles([mask], [3], tile_size=80)[0, 0]
+    assert crop_window(mask) == (60, 10, 80)
+    assert np.array_equal(region, 8 * boxed(80, 80, 20, 20, 60, 60))
+    assert np.array_equal(tile, np.repeat(200 * boxed(80, 80, 20, 20, 60, 60)[None], 3, 0))
+
+
+@pytest.mark.parametrize("box", [(0, 0, 10, 40), (195, 97, 200, 100), (0, 0, 200, 100), (7, 9, 8, 10)])
+def test_a_regions_own_tile_is_gray_beyond_the_picture(make_picture, box):
+    mask = boxed(100, 200, *box)
+    picture = make_picture(100, 200)
+    left, top, side = crop_window(mask)
+    tile, region = crop_tiles(picture, [mask], tile_size=side)[0], crop_mask_tiles([mask], [0], tile_size=side)[0, 0]
+    assert side == max(32, 2 * (box[2] - box[0]), 2 * (box[3] - box[1]))
+    for row in (0, side // 2, side - 1):
+        for column in (0, side // 2, side - 1):
+            y, x = top + row, left + column
+            inside = 0 <= y < 100 and 0 <= x < 200
+            assert tile[:, row, column].tolist() == (picture[y, x].tolist() if inside else [127] * 3)
+    assert region.sum() == mask.sum()
+    quarter = side // 4
+    assert region[quarter : side - quarter, quarter : side - quarter].sum() == mask.sum()
+
+
+def test_other_regions_are_not_marked_in_a_regions_own_tile():
+    masks = [boxed(40, 40, 4, 4, 20, 20), boxed(40, 40, 10, 10, 30, 30)]
+    tiles = crop_mask_tiles(masks, [2, 0], tile_size=16)
+    assert tiles.shape == (2, 1, 16, 16)
+    assert [sorted(set(tile.flatten().tolist())) for tile in tiles] == [[0, 4], [0, 1]]

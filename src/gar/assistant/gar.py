@@ -353,7 +353,7 @@ class GAR:
         began = time.perf_counter()
         processor, model = self.processor, self.model
         end = int(processor.tokenizer.eos_token_id)
-        options = [[*processor.token_ids(choice, 0), end] for choice in choices]
+        options = [processor.answer_ids(choice) for choice in choices]
         longest = max(map(len, options))
         inputs = self._inputs([job], longest)
         with torch.inference_mode():

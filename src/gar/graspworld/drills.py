@@ -3,6 +3,7 @@
 Choices:
 - A small model learns yes and no, and letters, when it names the thing first: measured, yes or no about nouns rose
   from chance to nine of ten. These answers are not in the published form, so that nothing is evaluated with them.
+- Their questions ask for it, so that the same words never call for two kinds of answers.
 - In the two that need no picture the answer stands in the question; what is learned is to copy its letter, and to
   compare two words.
 """
@@ -10,16 +11,32 @@ Choices:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from gar.graspworld.asking_choices import choose_attribute, choose_relation
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
-from gar.graspworld.turn import Turn, choice_text, shuffled_in
+from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, shuffled_in
 
 __all__ = ["DRILL_WRITERS"]
 
 _ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
+
+
+def _asking_for_reasons(write: Callable[[Facts], Turn | None]) -> Callable[[Facts], Turn | None]:
+    """Makes the question of a drill ask for what its answer says first."""
+
+    def ask(facts: Facts) -> Turn | None:
+        turn = write(facts)
+        if turn is None:
+            return None
+        if turn.choices:
+            return replace(turn, question=turn.question.replace(LETTER_ALONE, "Say what it is, then the letter."))
+        return replace(turn, question=f"{turn.question} Say what it is, then yes or no.")
+
+    return ask
 
 
 def _match_letter(facts: Facts) -> Turn | None:
@@ -52,16 +69,16 @@ def _match_word(facts: Facts) -> Turn | None:
 
 DRILL_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     **{
-        f"yes-no-{name}-reasoned": lambda facts, name=name: ask_yes_no(facts, name, reasoned=True)
+        f"yes-no-{name}-reasoned": _asking_for_reasons(partial(ask_yes_no, attribute=name, reasoned=True))
         for name in ("noun", "color", "pattern", "material")
     },
-    "yes-no-relation-reasoned": lambda facts: ask_yes_no_relation(facts, reasoned=True),
-    "same-reasoned": lambda facts: ask_same(facts, reasoned=True),
+    "yes-no-relation-reasoned": _asking_for_reasons(partial(ask_yes_no_relation, reasoned=True)),
+    "same-reasoned": _asking_for_reasons(partial(ask_same, reasoned=True)),
     **{
-        f"choice-{name}-reasoned": lambda facts, name=name: choose_attribute(facts, name, reasoned=True)
+        f"choice-{name}-reasoned": _asking_for_reasons(partial(choose_attribute, attribute=name, reasoned=True))
         for name in ("noun", "color", "pattern", "material", "shape")
     },
-    "choice-relation-reasoned": lambda facts: choose_relation(facts, reasoned=True),
+    "choice-relation-reasoned": _asking_for_reasons(partial(choose_relation, reasoned=True)),
     "match-letter": _match_letter,
     "match-word": _match_word,
 }

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LETTERS", "MAX_PROMPTS", "Turn", "choice_text", "listed", "prompt_name", "shuffled_in"]
+__all__ = ["LETTERS", "LETTER_ALONE", "MAX_PROMPTS", "Turn", "choice_text", "listed", "prompt_name", "shuffled_in"]
 
 MAX_PROMPTS = 5
 """Prompts are named `<Prompt0>` to `<Prompt4>`."""
 
 LETTERS = "ABCD"
+
+LETTER_ALONE = "Answer with the correct option's letter directly."
+"""GAR-Bench's instruction."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,13 @@ def listed(names: Sequence[str], word: str = "or") -> str:
 def choice_text(question: str, choices: Sequence[str]) -> str:
     """Writes a multiple-choice question as GAR-Bench does."""
     options = "".join(f"{letter}. {choice}\n" for letter, choice in zip(LETTERS, choices, strict=False))
-    return f"Question: {question}\nOptions:\n{options}Answer with the correct option's letter directly."
+    return f"Question: {question}\nOptions:\n{options}{LETTER_ALONE}"
 
 
 def shuffled_in(right: str, wrong: Sequence[str], rng: np.random.Generator) -> tuple[tuple[str, ...], str]:
     """Puts the right option at a random letter among the wrong ones: options, and its letter."""
-    choices = [wrong[number] for number in rng.permutation(len(wrong))]
+    choices = list(wrong)
+    rng.shuffle(choices)
     place = int(rng.integers(len(wrong) + 1))
     choices.insert(place, right)
     return tuple(choices), LETTERS[place]

@@ -108,6 +108,7 @@ def published_config(model: GARForConditionalGeneration) -> dict[str, Any]:
         "use_thumbnail": (config.use_thumbnail, True),
         "image_pooling_ratio": (config.image_pooling_ratio, 1),
         "replay_size": (config.replay_size, 16),
+        "region_crops": (config.region_crops, False),
         "mask_token": (config.mask_token, False),
         "replay_spatial_scale": (config.replay_spatial_scale, PUBLISHED_REPLAY_SPATIAL_SCALE),
     }

@@ -132,11 +132,16 @@ class GARConfig(PreTrainedConfig):
     image_pooling_ratio: int = 1
     """Further pooling of the image tokens alone; RoIAlign still sees the finer map."""
     replay_size: int = 16
-    """RoIAlign's output is replay_size × replay_size."""
+    """RoIAlign's output is replay_size × replay_size; 0: nothing is replayed, only the mask embedding shows regions."""
     replay_spatial_scale: float = 1.0
     """1.0: RoIAlign where the region is. 1/28: as published checkpoints were trained (always near the top left)."""
+    region_crops: bool = False
+    """Whether each region is looked at once more, enlarged in a tile of its own, whose features take the place of those
+    that RoIAlign reads off the picture's map."""
     mask_token: bool = False
     """Whether one mask-weighted token follows the RoIAlign grid of each region."""
+    stem_embedding: bool = False
+    """Whether the mask-weighted token also holds what a pretrained stem, before the tower, sees in the region."""
     box_embedding: bool = False
     """Whether the mask-weighted token also says, exactly, where the region's box lies."""
     prompt_token_ids: list[int] | tuple[int, ...] = ()
@@ -164,6 +169,18 @@ class GARConfig(PreTrainedConfig):
             raise CheckpointError(
                 f"{len(self.class_token_ids)} class_token_ids with stem_classes {self.vision_config.stem_classes} and "
                 f"mask_token {self.mask_token}: the numbers must agree, and mask_token must be true"
+            )
+        if self.replay_size < int(self.region_crops):
+            raise CheckpointError(
+                f"replay_size is {self.replay_size}; at least {int(self.region_crops)} is needed"
+                + (" with region_crops" if self.region_crops else "")
+            )
+        if self.prompt_token_ids and not self.replay_tokens:
+            raise CheckpointError("prompt_token_ids with replay_size 0 and no mask_token: nothing speaks for a region")
+        if self.stem_embedding and not (self.mask_token and self.vision_config.stem != "patch"):
+            raise CheckpointError(
+                f"stem_embedding is true with mask_token {self.mask_token} and stem {self.vision_config.stem!r}: "
+                f"it needs a mask-weighted token to enter, and a pretrained stem"
             )
         if self.box_embedding and not self.mask_token:
             raise CheckpointError("box_embedding is true and mask_token false: the box enters the mask-weighted token")

@@ -3,7 +3,8 @@
 The whole forward pass, in words:
 
 1. tiles and mask tiles become patch features (`vision`), projected to the decoder's width (`projector`);
-2. RoIAlign reads each region's features off the picture's map (`replay`);
+2. RoIAlign reads each region's features off the picture's map (`replay`), or, if the configuration says so, they come
+   from a tile of the region's own;
 3. the features of all tiles are written over the image tokens, those of each region over its crop tokens, and, if
    the configuration says so, what speaks for a region is added to each mention of its prompt;
 4. Llama reads the result.
@@ -31,7 +32,7 @@ from gar.errors import CheckpointError
 from gar.model.checkpoints import refuse_incomplete, register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.projector import GARProjector, pool_cells
-from gar.model.replay import BOX_WAVES, box_waves, mask_weights, replay_slots, roi_align
+from gar.model.replay import BOX_WAVES, box_waves, is_crop_tile, mask_weights, pool_crops, replay_slots, roi_align
 from gar.model.vision import GARVisionTower
 
 __all__ = [
@@ -61,11 +62,14 @@ class RegionFeatures:
     """What the decoder is shown of pictures and regions."""
 
     cells: torch.Tensor
-    """(T, n, D): the projected map of each tile."""
+    """(T, n, D): the projected map of each tile of the pictures."""
     image: torch.Tensor
     """(T, image tokens of a tile, D): what is written over the image tokens."""
     replay: torch.Tensor
     """(R, replay tokens, D): what is written over each region's crop tokens."""
+    spoken: torch.Tensor | None
+    """(R, D): what speaks for each region, the mean of the map over its mask with what the configuration adds to it;
+    None in a model without mask-weighted tokens, unless it is being trained."""
     prompts: torch.Tensor | None
     """(B, K, D): what is added to each mention of a prompt; None where a mention is a word like any other."""
 
@@ -76,6 +80,8 @@ class GARModelOutput(BaseModelOutputWithPast):
 
     replay_hidden_states: torch.Tensor | None = None
     """(R, replay tokens, D): what was written over each region's crop tokens."""
+    spoken_hidden_states: torch.Tensor | None = None
+    """(R, D): what speaks for each region, see `RegionFeatures.spoken`."""
     prompt_features: torch.Tensor | None = None
     """(B, K, D): what was added to each mention of a prompt; give it back with the tokens that follow."""
 
@@ -86,6 +92,8 @@ class GAROutput(CausalLMOutputWithPast):
 
     replay_hidden_states: torch.Tensor | None = None
     """(R, replay tokens, D): what was written over each region's crop tokens."""
+    spoken_hidden_states: torch.Tensor | None = None
+    """(R, D): what speaks for each region, see `RegionFeatures.spoken`."""
     prompt_features: torch.Tensor | None = None
     """(B, K, D): what was added to each mention of a prompt; give it back with the tokens that follow."""
 
@@ -145,7 +153,12 @@ class GARModel(GARPreTrainedModel):
         self.vision_tower = GARVisionTower._from_config(config.vision_config)
         self.projector = GARProjector(config)
         self.language_model = LlamaModel._from_config(config.text_config)
-        self.box_embed = nn.Linear(BOX_WAVES, config.text_config.hidden_size) if config.box_embedding else None
+        width = config.text_config.hidden_size
+        self.stem_embed = None
+        if config.stem_embedding:
+            channels = self.vision_tower.patch_embed.channels
+            self.stem_embed = nn.Sequential(nn.Linear(channels, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.box_embed = nn.Linear(BOX_WAVES, width) if config.box_embedding else None
         self.class_scale = nn.Parameter(torch.empty(())) if config.class_token_ids else None
         self.post_init()
 
@@ -178,7 +191,7 @@ class GARModel(GARPreTrainedModel):
 
         Args:
             mask_values: (T, 1, S, S), bit k set inside region `<PromptK>`.
-            tiles_per_sample: (B,) tiles of each sample, thumbnail included.
+            tiles_per_sample: (B,) tiles of each sample, thumbnail and regions' own tiles included.
             tile_grid: (B, 2) columns and rows.
             region_boxes: (R, 4) normalised xyxy.
             region_index: (R, 2) sample and prompt number.
@@ -189,36 +202,61 @@ class GARModel(GARPreTrainedModel):
         if patch_features is None:
             patch_features = self.vision_tower.patch_embed(pixel_values.to(self.dtype))
         cells = self.projector(self.vision_tower(None, mask_values, patch_features))  # (T, n, D)
+        picture_tiles = tile_grid.prod(1) + int(config.use_thumbnail)
         sample = region_index[:, 0]
-        first_tile = (tiles_per_sample.cumsum(0) - tiles_per_sample)[sample] + int(config.use_thumbnail)
+        first_tile = (picture_tiles.cumsum(0) - picture_tiles)[sample] + int(config.use_thumbnail)
         grids = tile_grid[sample]
-        replay = roi_align(
-            cells,
-            region_boxes,
-            grids,
-            first_tile,
-            size=config.replay_size,
-            spatial_scale=config.replay_spatial_scale,
-        )  # (R, P·P, D)
-        if config.mask_token:
+        if config.region_crops:
+            is_crop = is_crop_tile(tiles_per_sample, picture_tiles)
+            replay = pool_crops(cells[is_crop], config.replay_size)  # (R, P·P, D)
+            cells, mask_values, patch_features = cells[~is_crop], mask_values[~is_crop], patch_features[~is_crop]
+        else:
+            replay = roi_align(
+                cells,
+                region_boxes,
+                grids,
+                first_tile,
+                size=config.replay_size,
+                spatial_scale=config.replay_spatial_scale,
+            )  # (R, P·P, D)
+        spoken = None
+        if config.mask_token or self.training:
             weigh = partial(mask_weights, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
             spoken = weigh(side=config.feature_grid_size).to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
-            if self.class_scale is not None:
-                weight = weigh(side=config.vision_config.grid_size)
-                seen = self.vision_tower.patch_embed.classify(patch_features.to(self.dtype), weight)
-                spoken = spoken + self.class_scale * self.class_words(seen)
-            if self.box_embed is not None:
-                spoken = spoken + self.box_embed(box_waves(region_boxes).to(self.dtype))
+            spoken = spoken + self.speak(patch_features, weigh(side=config.vision_config.grid_size), region_boxes)
+        if config.mask_token:
             replay = torch.cat([replay, spoken[:, None]], dim=1)
         prompts = None
         if config.prompt_token_ids:
-            spoken = replay[:, -1] if config.mask_token else replay.mean(1)
+            shown = spoken if config.mask_token else replay.mean(1)
             # as long as the word itself: else the region drowns which prompt it is
             words = self.get_input_embeddings().weight[list(config.prompt_token_ids)][region_index[:, 1]]
-            spoken = F.normalize(spoken, dim=-1) * words.norm(dim=-1, keepdim=True)
+            shown = F.normalize(shown, dim=-1) * words.norm(dim=-1, keepdim=True)
             empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
-            prompts = empty.index_put(tuple(region_index.T), spoken.to(empty.dtype))
-        return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, prompts)
+            prompts = empty.index_put(tuple(region_index.T), shown.to(empty.dtype))
+        return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, spoken, prompts)
+
+    def speak(self, patch_features: torch.Tensor, weight: torch.Tensor, region_boxes: torch.Tensor) -> torch.Tensor:
+        """What speaks for each region before the tower has looked: what its stem sees, and where the box lies.
+
+        Args:
+            patch_features: (T, N, C) from the stem.
+            weight: (R, T·N) how much each patch counts for each region, see `mask_weights`.
+            region_boxes: (R, 4) normalised xyxy.
+
+        Returns:
+            (R, D); zeros where the configuration asks for none of it.
+        """
+        patches = patch_features.to(self.dtype)
+        spoken = patches.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
+        if self.stem_embed is not None:
+            spoken = spoken + self.stem_embed(weight.to(patches.dtype) @ patches.flatten(0, 1))
+        if self.class_scale is not None:
+            seen = self.vision_tower.patch_embed.classify(patches, weight)
+            spoken = spoken + self.class_scale * self.class_words(seen)
+        if self.box_embed is not None:
+            spoken = spoken + self.box_embed(box_waves(region_boxes).to(self.dtype))
+        return spoken
 
     def class_words(self, probabilities: torch.Tensor) -> torch.Tensor:
         """The words for the classes that a region may show, summed by how likely they are.
@@ -308,7 +346,7 @@ class GARModel(GARPreTrainedModel):
         """Reads pictures, regions and text; see `GARForConditionalGeneration.forward`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
-        replay = None
+        replay = spoken = None
         if inputs_embeds is None and mask_values is not None:
             features = self.get_region_features(
                 pixel_values=pixel_values,
@@ -320,7 +358,7 @@ class GARModel(GARPreTrainedModel):
                 region_index=region_index,
             )
             inputs_embeds = self.embed(input_ids, features, region_index)
-            replay, prompt_features = features.replay, features.prompts
+            replay, spoken, prompt_features = features.replay, features.spoken, features.prompts
         elif inputs_embeds is None:
             inputs_embeds = self.embed_words(input_ids, prompt_features)
         outputs = self.language_model(
@@ -330,7 +368,9 @@ class GARModel(GARPreTrainedModel):
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
-        return GARModelOutput(**outputs, replay_hidden_states=replay, prompt_features=prompt_features)
+        return GARModelOutput(
+            **outputs, replay_hidden_states=replay, spoken_hidden_states=spoken, prompt_features=prompt_features
+        )
 
 
 class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
@@ -442,6 +482,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
             replay_hidden_states=outputs.replay_hidden_states,
+            spoken_hidden_states=outputs.spoken_hidden_states,
             prompt_features=outputs.prompt_features,
         )
 

@@ -17,7 +17,16 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-__all__ = ["BOX_WAVES", "axis_samples", "box_waves", "mask_weights", "replay_slots", "roi_align"]
+__all__ = [
+    "BOX_WAVES",
+    "axis_samples",
+    "box_waves",
+    "is_crop_tile",
+    "mask_weights",
+    "pool_crops",
+    "replay_slots",
+    "roi_align",
+]
 
 BOX_WAVES = 48
 """Numbers by which `box_waves` tells a box."""
@@ -124,6 +133,41 @@ def roi_align(
     table = features.reshape(tiles * cells_of_tile, width).float()
     pooled = F.embedding_bag(bags, table, per_sample_weights=weight.reshape(-1, 16), mode="sum")
     return pooled.view(len(boxes), size * size, width).to(features.dtype)
+
+
+def is_crop_tile(tiles_per_sample: torch.Tensor, picture_tiles: torch.Tensor) -> torch.Tensor:
+    """Which tiles show a region alone: in each sample those that follow on the picture's.
+
+    Args:
+        tiles_per_sample: (B,) tiles of each sample.
+        picture_tiles: (B,) how many of them are the picture's.
+
+    Returns:
+        (T,) bool.
+
+    Example:
+        >>> is_crop_tile(torch.tensor([3, 2]), torch.tensor([1, 1])).tolist()
+        [False, True, True, False, True]
+    """
+    first = tiles_per_sample.cumsum(0) - tiles_per_sample
+    ends = (first + picture_tiles).repeat_interleave(tiles_per_sample)
+    return torch.arange(len(ends), device=ends.device) >= ends
+
+
+def pool_crops(features: torch.Tensor, size: int) -> torch.Tensor:
+    """The features of regions that have a tile each: the middle half of its map, which holds the region, averaged.
+
+    Args:
+        features: (R, n, D), cells row by row.
+        size: P.
+
+    Returns:
+        (R, P·P, D), row by row.
+    """
+    side = round(features.shape[1] ** 0.5)
+    middle = slice(side // 4, side - side // 4)
+    maps = features.transpose(1, 2).unflatten(2, (side, side))[:, :, middle, middle]
+    return F.adaptive_avg_pool2d(maps, size).flatten(2).transpose(1, 2)
 
 
 def mask_weights(

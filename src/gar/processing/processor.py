@@ -36,7 +36,14 @@ from gar.processing.prompts import (
     render_chat,
     several_regions,
 )
-from gar.processing.tiling import choose_grid, mask_tiles, picture_tiles, region_bits
+from gar.processing.tiling import (
+    choose_grid,
+    crop_mask_tiles,
+    crop_tiles,
+    mask_tiles,
+    picture_tiles,
+    region_bits,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,6 +66,9 @@ class ModelInputs(BatchFeature):
       inside region `<PromptK>` (see `region_bits`), so 0 outside all regions;
     * `tiles_per_sample` (B,); `tile_grid` (B, 2) columns and rows;
     * `region_boxes` (R, 4) float32, normalised xyxy; `region_index` (R, 2) sample and prompt number.
+
+    With `GARConfig.region_crops` the tiles of a picture are followed by one for each of its regions, in the order of
+    `region_index`.
     """
 
 
@@ -88,6 +98,11 @@ def normalised_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]
     )
 
 
+def _normalise(tiles: torch.Tensor) -> torch.Tensor:
+    """uint8 → float32 in [-1, 1]."""
+    return (tiles.float() - 127.5) / 127.5
+
+
 class GARProcessor(ProcessorMixin):
     """Turns pictures, regions and text into `ModelInputs`.
 
@@ -112,6 +127,7 @@ class GARProcessor(ProcessorMixin):
         max_num_tiles: int = 16,
         system_prompt: str = SYSTEM_PROMPT,
         bos_tokens: int = 2,
+        answer_prefix: str = "",
     ):
         super().__init__(tokenizer)
         if max_num_tiles < 1:
@@ -120,6 +136,7 @@ class GARProcessor(ProcessorMixin):
         self.max_num_tiles = max_num_tiles
         self.system_prompt = system_prompt
         self.bos_tokens = bos_tokens
+        self.answer_prefix = answer_prefix
         ids = [config.image_token_id, *config.crop_token_ids]
         if max(ids) >= len(tokenizer):
             raise CheckpointError(f"the tokenizer has {len(tokenizer)} tokens; the configuration names {ids}")
@@ -185,8 +202,13 @@ class GARProcessor(ProcessorMixin):
             messages,
             system_prompt=self.system_prompt,
             image_token=self.image_token,
+            answer_prefix=self.answer_prefix,
             add_generation_prompt=add_generation_prompt,
         )
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token ids of an answer, as it follows on the header of the assistant's turn, with its end of turn."""
+        return self._encode(f"{self.answer_prefix}{answer.strip()}<|eot_id|>")
 
     @property
     def single_prompt(self) -> int:
@@ -198,7 +220,7 @@ class GARProcessor(ProcessorMixin):
 
         Args:
             text: With one image placeholder and one crop placeholder a region.
-            tiles: Tiles of the picture, thumbnail included.
+            tiles: Tiles of the picture, see `tile_count`.
         """
         repeats = dict.fromkeys(self.config.crop_token_ids, self.config.replay_tokens)
         repeats[self.config.image_token_id] = tiles * self.config.tokens_per_tile
@@ -229,7 +251,7 @@ class GARProcessor(ProcessorMixin):
         masks: Sequence[NDArray[np.bool_]],
         prompts: Sequence[int] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-        """Cuts one picture and its masks into tiles.
+        """Cuts one picture and its masks into tiles, those of the regions alone last if the model wants them.
 
         Args:
             picture: RGB, (H, W, 3) uint8 or PIL.
@@ -242,9 +264,46 @@ class GARProcessor(ProcessorMixin):
         pixels = np.asarray(picture, dtype=np.uint8)
         size, thumbnail = self.config.vision_config.image_size, self.config.use_thumbnail
         grid = choose_grid(*pixels.shape[:2], tile_size=size, max_num_tiles=self.max_num_tiles)
-        tiles = picture_tiles(pixels, grid, tile_size=size, thumbnail=thumbnail)
-        bits = region_bits(masks, range(len(masks)) if prompts is None else prompts)
-        return (tiles.float() - 127.5) / 127.5, mask_tiles(bits, grid, tile_size=size, thumbnail=thumbnail), grid
+        tiles = _normalise(picture_tiles(pixels, grid, tile_size=size, thumbnail=thumbnail))
+        if self.config.region_crops:
+            tiles = torch.cat([tiles, self.crop_inputs(pixels, masks)])
+        return tiles, self.mask_inputs(masks, range(len(masks)) if prompts is None else prompts, grid), grid
+
+    def crop_inputs(self, picture: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]) -> torch.Tensor:
+        """The tiles of regions alone, of a model that wants them.
+
+        Args:
+            picture: (H, W, 3) uint8, RGB.
+            masks: (H, W) bool each, at least one.
+
+        Returns:
+            (R, 3, S, S) float32 in [-1, 1].
+        """
+        return _normalise(crop_tiles(picture, masks, tile_size=self.config.vision_config.image_size))
+
+    def mask_inputs(
+        self, masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int], grid: tuple[int, int]
+    ) -> torch.Tensor:
+        """Cuts the masks of one picture into tiles, as `picture_inputs` cuts the picture.
+
+        Args:
+            masks: (H, W) bool each, at least one.
+            prompts: The prompt number of each mask.
+            grid: (columns, rows) of the picture.
+
+        Returns:
+            (T, 1, S, S) uint8.
+        """
+        size = self.config.vision_config.image_size
+        bits = region_bits(masks, prompts)
+        tiles = mask_tiles(bits, grid, tile_size=size, thumbnail=self.config.use_thumbnail)
+        if self.config.region_crops:
+            tiles = torch.cat([tiles, crop_mask_tiles(masks, prompts, tile_size=size)])
+        return tiles
+
+    def tile_count(self, grid: tuple[int, int]) -> int:
+        """Tiles of a picture, the thumbnail included, those of regions alone not."""
+        return grid[0] * grid[1] + int(self.config.use_thumbnail)
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -301,7 +360,7 @@ class GARProcessor(ProcessorMixin):
             boxes.extend(normalised_box(m) for m in masks)
             index.extend((sample, number) for number in numbers)
             extra = 0 if labels else self.bos_tokens - 1
-            ids.append([self.tokenizer.bos_token_id] * extra + self.token_ids(chat, len(picture)))
+            ids.append([self.tokenizer.bos_token_id] * extra + self.token_ids(chat, self.tile_count(grid)))
         inputs: dict[str, Any] = {
             "input_ids": self.pad(ids, self.tokenizer.pad_token_id, padding_side),
             "attention_mask": self.pad([[1] * len(row) for row in ids], 0, padding_side),
@@ -356,7 +415,7 @@ class GARProcessor(ProcessorMixin):
         name = str(pretrained_model_name_or_path)
         changed = {
             setting: kwargs.pop(setting)
-            for setting in ("max_num_tiles", "system_prompt", "bos_tokens")
+            for setting in ("max_num_tiles", "system_prompt", "bos_tokens", "answer_prefix")
             if setting in kwargs
         }
         given_config, given_tokenizer = kwargs.pop("config", None), kwargs.pop("tokenizer", None)
@@ -369,7 +428,7 @@ class GARProcessor(ProcessorMixin):
         except OSError:  # a published folder without settings of ours
             saved = {}
         if saved.get("processor_class") == cls.__name__:
-            for setting in ("max_num_tiles", "system_prompt", "bos_tokens"):
+            for setting in ("max_num_tiles", "system_prompt", "bos_tokens", "answer_prefix"):
                 if setting in saved:
                     changed.setdefault(setting, saved[setting])
         return cls(tokenizer, config, **changed)

@@ -179,6 +179,7 @@ def render_chat(
     *,
     system_prompt: str = SYSTEM_PROMPT,
     image_token: str = "<|image|>",
+    answer_prefix: str = "",
     add_generation_prompt: bool = True,
 ) -> str:
     """Joins turns into the text that the tokenizer reads.
@@ -189,14 +190,15 @@ def render_chat(
         messages: The turns, a user's first.
         system_prompt: The system sentence; empty leaves the system turn out.
         image_token: The image placeholder.
+        answer_prefix: What comes before each answer.
         add_generation_prompt: Whether the header of the answer to come is added.
     """
     parts = ["<|begin_of_text|>"]
     if system_prompt:
         parts.append(f"<|start_header_id|>system<|end_header_id|>\n\n{system_prompt}<|eot_id|>")
     for turn, message in enumerate(messages):
-        image = image_token if turn == 0 else ""
-        parts.append(f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{image}{message.text.strip()}<|eot_id|>")
+        before = image_token if turn == 0 else answer_prefix if message.role == "assistant" else ""
+        parts.append(f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{before}{message.text.strip()}<|eot_id|>")
     if add_generation_prompt:
         parts.append("<|start_header_id|>assistant<|end_header_id|>\n\n")
     return "".join(parts)

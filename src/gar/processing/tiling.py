@@ -9,6 +9,8 @@ GAR code (PerceptionLM's image processor plus GAR's mask handling), reproduced t
 * masks are resized by nearest neighbour with torch's legacy index rule in **float32**;
 * the thumbnail (the whole picture in one tile) comes first, then the tiles row by row.
 
+What is not published is at the end: a tile of its own for each region, which a model may ask for (`region_crops`).
+
 Shapes: H, W picture; S tile side; T tiles in all (thumbnail included); rows, columns of the grid.
 """
 
@@ -25,6 +27,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "choose_grid",
+    "crop_mask_tiles",
+    "crop_tiles",
+    "crop_window",
     "mask_tiles",
     "nearest_index",
     "picture_tiles",
@@ -203,3 +208,78 @@ def mask_tiles(
         return tiles
     whole = tiles if grid == (1, 1) else resize(tile_size, tile_size)[None]
     return torch.cat([whole, tiles])
+
+
+_LEAST_CROP = 32
+"""Pixels of a crop's side, at least: less is not worth being enlarged."""
+
+_OUTSIDE = 127
+"""What a crop shows beyond the picture: gray, nearly 0 once normalised."""
+
+
+def crop_window(mask: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """The part of a picture that a region's own tile shows: a square, twice as wide as the longer side of its box.
+
+    So the middle half of the tile holds the region, and the rest what is around it.
+
+    Args:
+        mask: (H, W) bool, not empty.
+
+    Returns:
+        Column and row where the square begins, and its side, in pixels; it may reach beyond the picture.
+
+    Example:
+        >>> mask = np.zeros((100, 200), bool); mask[30:70, 100:110] = True
+        >>> crop_window(mask)
+        (65, 10, 80)
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    x1, y1, x2, y2 = (int(at) for at in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    side = max(2 * (x2 - x1), 2 * (y2 - y1), _LEAST_CROP)
+    return (x1 + x2 - side) // 2, (y1 + y2 - side) // 2, side
+
+
+def crop_tiles(picture: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], *, tile_size: int) -> torch.Tensor:
+    """Enlarges regions, each with what is around it (`crop_window`), to tiles of their own.
+
+    Args:
+        picture: (H, W, 3) uint8, RGB.
+        masks: (H, W) bool each, not empty.
+        tile_size: Side S of a tile in pixels.
+
+    Returns:
+        (R, 3, S, S) uint8, gray beyond the picture.
+    """
+    cut = [_cut(picture, crop_window(mask), _OUTSIDE).transpose(2, 0, 1) for mask in masks]
+    pixels = [torch.from_numpy(np.ascontiguousarray(part)) for part in cut]
+    return torch.stack([resize_bicubic(part, tile_size, tile_size) for part in pixels])
+
+
+def crop_mask_tiles(masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int], *, tile_size: int) -> torch.Tensor:
+    """The masks of regions in tiles of their own.
+
+    Args:
+        masks: (H, W) bool each, not empty.
+        prompts: The prompt number of each.
+        tile_size: Side S of a tile in pixels.
+
+    Returns:
+        (R, 1, S, S) uint8: in the tile of `<PromptK>` bit k is set inside the region; other regions are not marked.
+    """
+    tiles: list[torch.Tensor] = []
+    for mask, prompt in zip(masks, prompts, strict=True):
+        window = crop_window(mask)
+        index = nearest_index(window[2], tile_size)
+        part = _cut(region_bits([mask], [prompt]), window, 0)[np.ix_(index, index)]
+        tiles.append(torch.from_numpy(np.ascontiguousarray(part))[None])
+    return torch.stack(tiles)
+
+
+def _cut(values: NDArray[np.uint8], window: tuple[int, int, int], outside: int) -> NDArray[np.uint8]:
+    """A square part of an array (H, W, …), filled up where it reaches beyond."""
+    left, top, side = window
+    height, width = values.shape[:2]
+    rows, columns = slice(max(top, 0), min(top + side, height)), slice(max(left, 0), min(left + side, width))
+    cut = np.full((side, side, *values.shape[2:]), outside, np.uint8)
+    cut[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = values[rows, columns]
+    return cut

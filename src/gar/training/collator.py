@@ -26,7 +26,7 @@ from gar.errors import InputError
 from gar.processing import GARProcessor, Message
 from gar.processing.processor import IGNORED, normalised_box
 from gar.processing.prompts import caption_turns, one_region, prompts_in, several_regions
-from gar.processing.tiling import choose_grid, mask_tiles, region_bits
+from gar.processing.tiling import choose_grid
 from gar.training.samples import Sample, Skipped
 
 __all__ = ["SampleCollator", "block_mask", "conversation"]
@@ -248,7 +248,7 @@ class SampleCollator:
         return processor.token_ids(before, tiles), [
             (
                 processor.token_ids(question.strip() + after, tiles),
-                processor.token_ids(answer.strip() + "<|eot_id|>", tiles),
+                processor.answer_ids(answer),
             )
             for question, answer in sample.turns
         ]
@@ -273,22 +273,17 @@ class SampleCollator:
 
     def _tiles(self, sample: Sample) -> int:
         """How many tiles a sample's picture is cut into, thumbnail included."""
-        if sample.patch_features is not None:
-            return len(sample.patch_features)
-        config = self.processor.config
-        columns, rows = choose_grid(
+        grid = sample.grid or choose_grid(
             *sample.masks[0].shape,
-            tile_size=config.vision_config.image_size,
+            tile_size=self.processor.config.vision_config.image_size,
             max_num_tiles=self.processor.max_num_tiles,
         )
-        return columns * rows + int(config.use_thumbnail)
+        return self.processor.tile_count(grid)
 
     def _picture(self, sample: Sample) -> _Picture:
         processor = self.processor
         if sample.patch_features is not None and sample.grid is not None:
-            size, thumbnail = processor.config.vision_config.image_size, processor.config.use_thumbnail
-            bits = region_bits(sample.masks, sample.prompts)
-            masks = mask_tiles(bits, sample.grid, tile_size=size, thumbnail=thumbnail)
+            masks = processor.mask_inputs(sample.masks, sample.prompts, sample.grid)
             return _Picture(None, sample.patch_features.float(), masks, sample.grid)
         if sample.picture is None:
             raise InputError("there is neither a picture nor its features")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -36,6 +37,7 @@ def run_command(recipe: str, changes: Sequence[str], *, dry_run: bool = False) -
     from gar.training.run import train
 
     outcome = train(settings)
+    console.quiet = os.environ.get("RANK", "0") != "0"  # one of several processes tells
     if outcome.skipped:
         console.print(f"{outcome.skipped} items could not be used; see {settings.out / 'skipped.jsonl'}")
     if outcome.signal is not None:

@@ -32,6 +32,7 @@ from gar import __version__
 from gar.errors import InputError
 from gar.model.stem import EfficientNetLiteStem
 from gar.processing import GARProcessor
+from gar.processing.tiling import crop_window
 from gar.regions import Region
 from gar.training.recipe import DataSource, Start
 from gar.training.samples import Sample, Skipped
@@ -40,6 +41,7 @@ from gar.training.sources.specs import open_mixture
 from gar.training.start import load_start
 
 __all__ = ["CachedSource", "FeatureCache"]
+
 
 @dataclass(frozen=True)
 class FeatureCache:
@@ -109,6 +111,8 @@ class FeatureCache:
             "thumbnail": processor.config.use_thumbnail,
             "version": __version__,
         }
+        if processor.config.region_crops:
+            facts["crops"] = True
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name, tensor in stem.state_dict().items():
             if not name.startswith("proj."):
@@ -149,7 +153,7 @@ def write_shard(
     stem: EfficientNetLiteStem,
     variants: int,
 ) -> None:
-    """Writes the samples and features of some items.
+    """Writes the samples and features of some items; those of regions alone too, if the model wants them.
 
     Args:
         path: Without suffix.
@@ -161,27 +165,60 @@ def write_shard(
     """
     records: list[str] = []
     features: list[torch.Tensor] = []
-    tiles = 0
     for index in indices:
         samples: list[dict[str, Any]] = []
-        last: tuple[Any, dict[str, Any]] | None = None
+        look: _Look | None = None
         for epoch in range(variants):
             item = source.draw(index, epoch)
             if isinstance(item, Skipped):
                 samples.append({"name": item.name, "reason": item.reason})
                 continue
-            if last is None or not np.array_equal(last[0], item.picture):  # the same picture is looked at once
-                pixels, _, grid = processor.picture_inputs(item.picture, item.masks, item.prompts)
-                features.append(stem(pixels).half())
-                last = item.picture, {"tiles": [tiles, tiles + len(pixels)], "grid": grid}
-                tiles += len(pixels)
-            samples.append({**_to_record(item), **last[1]})
+            if look is None or not np.array_equal(look.picture, item.picture):  # the same picture is looked at once
+                look = _Look(item.picture, processor, stem, features)
+            samples.append({**_to_record(item), **look.at(item)})
         records.append(json.dumps(samples, ensure_ascii=False))
     partial_path = path.with_suffix(".partial")
     save_file({"features": torch.cat(features) if features else torch.zeros(0)}, partial_path)
     partial_path.replace(path.with_suffix(".safetensors"))
     partial_path.write_text("\n".join(records) + "\n", encoding="utf-8")
     partial_path.replace(path.with_suffix(".jsonl"))
+
+
+class _Look:
+    """One picture, each tile of which is looked at once.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        processor: Cuts it into tiles.
+        stem: Makes features of tiles.
+        features: (1, N, C) of each tile of the shard; what is seen is added.
+    """
+
+    def __init__(self, picture: Any, processor: GARProcessor, stem: EfficientNetLiteStem, features: list[torch.Tensor]):
+        self.picture = picture
+        self._processor = processor
+        self._stem = stem
+        self._features = features
+        self._whole: dict[str, Any] | None = None
+        self._crops: dict[tuple[int, int, int], int] = {}
+
+    def at(self, sample: Sample) -> dict[str, Any]:
+        """Where the features of a sample of this picture are: its tiles, and those of its regions alone."""
+        if self._whole is None:
+            pixels, _, grid = self._processor.picture_inputs(self.picture, sample.masks, sample.prompts)
+            self._whole = {"tiles": self._see(pixels[: self._processor.tile_count(grid)]), "grid": grid}
+        if not self._processor.config.region_crops:
+            return self._whole
+        windows = [crop_window(mask) for mask in sample.masks]
+        for window, mask in zip(windows, sample.masks, strict=True):
+            if window not in self._crops:
+                self._crops[window], _ = self._see(self._processor.crop_inputs(self.picture, [mask]))
+        return {**self._whole, "crops": [self._crops[window] for window in windows]}
+
+    def _see(self, tiles: torch.Tensor) -> list[int]:
+        start = len(self._features)
+        self._features += self._stem(tiles).half().split(1)
+        return [start, len(self._features)]
 
 
 def _to_record(sample: Sample) -> dict[str, Any]:
@@ -223,7 +260,8 @@ class CachedSource(Source):
         record = json.loads(_line(path.with_suffix(".jsonl"), place))[epoch % self._variants]
         if "reason" in record:
             return Skipped(record["name"], record["reason"])
-        start, stop = record["tiles"]
+        stored = _features(path.with_suffix(".safetensors")).get_slice("features")
+        spans = [record["tiles"], *([place, place + 1] for place in record.get("crops", []))]
         masks = record["masks"]
         return Sample(
             name=record["name"],
@@ -232,7 +270,7 @@ class CachedSource(Source):
             turns=tuple((question, answer) for question, answer in record["turns"]),
             wording=record["wording"],
             dialogue=record["dialogue"],
-            patch_features=_features(path.with_suffix(".safetensors")).get_slice("features")[start:stop],
+            patch_features=torch.cat([stored[start:stop] for start, stop in spans]),
             grid=tuple(record["grid"]),
             words=tuple(record["words"]),
         )

@@ -264,6 +264,8 @@ class Recipe(_Settings):
             raise ValueError("train: give either steps or epochs")
         if self.cache is not None and "stem" not in self.train.freeze:
             raise ValueError("cache: what the stem makes of pictures can be kept only if train.freeze has 'stem'")
+        if self.train.word_steps and not self.train.word_loss:
+            raise ValueError("train.word_steps: train.word_loss is 0, so there is nothing to learn in them")
         if self.lora is not None and self.model.scratch is not None:
             raise ValueError("lora: adapters need a finished model (model.start)")
         if self.lora is not None and self.train.part_learning_rates:

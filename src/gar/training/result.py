@@ -61,7 +61,8 @@ def _plain(config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype) ->
 
 
 def _write(model: Any, processor: GARProcessor, folder: Path, **options: Any) -> None:
-    model.config.use_cache = model.generation_config.use_cache = True  # the trainer turned it off
+    for config in (model.config, model.config.text_config, model.generation_config):
+        config.use_cache = True  # training turned it off
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial, **options)

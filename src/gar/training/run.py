@@ -161,6 +161,7 @@ def _arguments(recipe: Recipe) -> TrainingArguments:
         report_to=[name for name in recipe.report_to if name != "tensorboard"] or "none",
         disable_tqdm=True,
         ddp_timeout=_PATIENCE,
+        ddp_find_unused_parameters=False,
         seed=recipe.seed,
     )
 
@@ -188,7 +189,9 @@ def _load_model(recipe: Recipe, start: Start) -> tuple[Any, GARProcessor]:
     half = torch.float16 if recipe.train.precision == "fp16" else torch.bfloat16
     # trained weights are kept in float32; frozen ones beside adapters as they are calculated with
     dtype = torch.float32 if lora is None or recipe.train.precision == "fp32" else half
+    model: Any
     model, processor = load_start(start, dtype=dtype, quantize=lora.quantize if lora else None)
+    model.config.text_config.use_cache = False  # nothing is decoded; `save_result` turns it on again
     if lora is None:
         freeze(model, frozen)
     else:

@@ -117,7 +117,9 @@ def build_processor(
         classes=[_token(tokenizer, noun) for noun in nouns],
         special={name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")},
     )
-    return GARProcessor(tokenizer, config, max_num_tiles=settings.max_num_tiles, system_prompt="", bos_tokens=1)
+    return GARProcessor(
+        tokenizer, config, max_num_tiles=settings.max_num_tiles, system_prompt="", bos_tokens=1, answer_prefix=" "
+    )
 
 
 def _token(tokenizer: Any, noun: str | None) -> int:
@@ -212,8 +214,8 @@ def standardise(stem: EfficientNetLiteStem, processor: GARProcessor, samples: It
     stem.feature_std.fill_(1.0)
     collected = []
     for sample in samples:
-        tiles, _, _ = processor.picture_inputs(sample.picture, sample.masks, sample.prompts)
-        collected.append(stem(tiles).flatten(0, 1))
+        tiles, _, grid = processor.picture_inputs(sample.picture, sample.masks, sample.prompts)
+        collected.append(stem(tiles[: processor.tile_count(grid)]).flatten(0, 1))
     features = torch.cat(collected)
     stem.feature_mean.copy_(features.mean(0))
     stem.feature_std.copy_(features.std(0).clamp(min=1e-3))

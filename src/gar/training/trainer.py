@@ -7,16 +7,19 @@ cross-entropy. It grounds a small model in minutes where the language loss alone
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from gar.model.modeling import VISION_INPUTS
+from gar.model.replay import mask_weights
 from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.parts import parameter_groups
@@ -59,12 +62,25 @@ def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -
     return F.embedding_bag(flat, embeddings, starts, mode="mean").float()
 
 
+def _spoken_by_stem(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """What speaks for each region before the tower has looked (R, D)."""
+    tiles, index, boxes = inputs["tiles_per_sample"], inputs["region_index"], inputs["region_boxes"]
+    first = (tiles.cumsum(0) - tiles)[index[:, 0]] + int(model.config.use_thumbnail)
+    grids, side = inputs["tile_grid"][index[:, 0]], model.config.vision_config.grid_size
+    weight = mask_weights(inputs["mask_values"], boxes, index[:, 1], grids, first, side=side)
+    features = inputs.get("patch_features")
+    if features is None:
+        features = model.vision_tower.patch_embed(inputs["pixel_values"])
+    return model.speak(features, weight, boxes)
+
+
 class GroundingTrainer(Trainer):
     """Trainer that adds `word_loss` where a batch has `attribute_labels`.
 
     Args:
         words: Tokens of each word of each attribute, in the collator's order.
         word_weight: Weight of the auxiliary loss; 0 leaves it out.
+        word_steps: First steps in which nothing but the auxiliary loss is trained on.
         rates: Learning rates of single parts, see `gar.training.parts`.
         average: The moving average of the weights, which is then what is evaluated.
         examine: Called with the model at each evaluation; its measures are logged with the held-out loss.
@@ -92,6 +108,14 @@ class GroundingTrainer(Trainer):
         self.examine = examine
         self._word_losses: list[torch.Tensor] = []
 
+    def get_train_dataloader(self) -> DataLoader:
+        """The loader of transformers, its workers left alone by signals."""
+        return _sheltered(super().get_train_dataloader())
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """The loader of transformers, its workers left alone by signals."""
+        return _sheltered(super().get_eval_dataloader(eval_dataset))
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimiser that the arguments name, with a learning rate a part."""
         if self.optimizer is None:
@@ -114,26 +138,29 @@ class GroundingTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """The language loss and, in training, the weighted auxiliary loss.
+        """The language loss and, in training, the weighted auxiliary loss; in the first `word_steps` that alone.
 
         The language loss is a sum over label tokens, divided by those of all accumulated batches; the auxiliary loss is
         a mean, so it is divided by the number of these batches.
         """
         labels = inputs.pop("attribute_labels", None)
-        if model.training and self.state.global_step < self.word_steps and labels is not None:
+        grounding = labels is not None and model.training and self.state.global_step < self.word_steps
+        if grounding and self.args.world_size == 1:  # the decoder need not read what nothing is learnt from
             owner = self.accelerator.unwrap_model(model)
-            with self.compute_loss_context_manager():
-                features = owner.model.get_region_features(**{k: v for k, v in inputs.items() if k in VISION_INPUTS})
-            loss = word_loss(features.replay, owner.get_input_embeddings().weight, self.words, labels)
-            self._word_losses.append(loss.detach())
-            return loss / self.current_gradient_accumulation_steps
+            return self._word_loss(_spoken_by_stem(owner.model, inputs)[:, None], labels, model)
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if labels is not None and self.word_weight and model.training:
-            embeddings = self.accelerator.unwrap_model(model).get_input_embeddings().weight
-            words = word_loss(outputs.replay_hidden_states, embeddings, self.words, labels)
-            loss = loss + self.word_weight * words / self.current_gradient_accumulation_steps
-            self._word_losses.append(words.detach())
+        if grounding:  # processes share the gradients of a whole forward pass only
+            loss = 0.0 * loss + self._word_loss(outputs.replay_hidden_states, labels, model)
+        elif labels is not None and self.word_weight and model.training:
+            loss = loss + self.word_weight * self._word_loss(outputs.replay_hidden_states, labels, model)
         return (loss, outputs) if return_outputs else loss
+
+    def _word_loss(self, replay: torch.Tensor, labels: torch.Tensor, model: Any) -> torch.Tensor:
+        """The auxiliary loss of a batch, divided by the number of accumulated ones."""
+        embeddings = self.accelerator.unwrap_model(model).get_input_embeddings().weight
+        loss = word_loss(replay, embeddings, self.words, labels)
+        self._word_losses.append(loss.detach())
+        return loss / self.current_gradient_accumulation_steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Logs, the mean auxiliary loss since the last line with the rest."""
@@ -150,3 +177,22 @@ class GroundingTrainer(Trainer):
                 measured = self.examine(self.accelerator.unwrap_model(self.model), self.state.global_step)
                 output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in measured.items()})
         return output
+
+
+def _sheltered(loader: DataLoader) -> DataLoader:
+    """A loader whose workers leave SIGTERM and Ctrl-C to the main process.
+
+    Service managers and terminals send both to all processes of a group; a worker that ended then would end training
+    before its checkpoint is written.
+    """
+    begin = partial(_begin_worker, loader.worker_init_fn)
+    for owner in (loader, getattr(loader, "base_dataloader", loader)):  # accelerate's loader has one within it
+        owner.worker_init_fn = begin
+    return loader
+
+
+def _begin_worker(then: Callable[[int], None] | None, number: int) -> None:
+    for stopping in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stopping, signal.SIG_IGN)
+    if then is not None:
+        then(number)
