@@ -10,7 +10,7 @@ from gar.graspworld.naming import differ_clearly, with_article
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [render_scene(seed, size=(192, 224)) for seed in range(80)]
+    return [render_scene(seed, size=(192, 224)) for seed in range(60)]
 
 
 def test_a_caption_says_only_what_is_true_and_all_of_it(scenes):

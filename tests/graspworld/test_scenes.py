@@ -24,7 +24,7 @@ from gar.graspworld.vocabulary import is_held_out, opposite, place_of, size_of
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [render_scene(seed) for seed in range(80)]
+    return [render_scene(seed) for seed in range(60)]
 
 
 def fingerprint(scene):

@@ -24,9 +24,19 @@ from gar.graspworld.wording import (
     YES_NO_QUESTIONS,
 )
 
-_ANY = YES_NO_QUESTIONS[""]
+__all__ = [
+    "ask_attribute",
+    "ask_caption",
+    "ask_in_mirror",
+    "ask_real",
+    "ask_yes_no",
+    "ask_yes_no_relation",
+    "it_is",
+    "say_yes",
+    "split_by_reality",
+]
 
-__all__ = ["ask_attribute", "ask_caption", "ask_in_mirror", "ask_real", "ask_yes_no", "ask_yes_no_relation"]
+_ANY = YES_NO_QUESTIONS[""]
 
 
 def ask_caption(facts: Facts) -> Turn:

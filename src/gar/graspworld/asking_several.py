@@ -25,11 +25,13 @@ from gar.graspworld.wording import EXTREMES, ORDER_QUESTIONS, RELATION_QUESTIONS
 __all__ = [
     "ask_absent",
     "ask_extreme",
+    "ask_for",
     "ask_order",
     "ask_relation",
     "ask_relation_caption",
     "ask_same",
     "ask_which",
+    "describe_nothing",
     "steps",
 ]
 

@@ -28,7 +28,7 @@ MATERIAL_ADJECTIVES = {"wood": "wooden", "fur": "furry"}
 """Where the adjective of a material is another word."""
 
 _RELATED = 0.75  # how often a caption names a relation, if it can
-_SHADOWED = ("tiny",)  # sizes of objects that are too small to be named in passing
+_TOO_SMALL = ("tiny",)  # sizes of objects that are too small to be named in passing
 _WITH_PLACE = (
     "{np} {at} of the picture.",
     "{np} {at}.",
@@ -91,7 +91,7 @@ def _more(item: WorldObject) -> str:
 def _short_name(scene: Scene, index: int) -> str | None:
     """Names an object by its noun, or its color and noun, so that nothing else in the scene could be meant."""
     item = scene.objects[index]
-    if item.size in _SHADOWED or item.reflection_of is not None:
+    if item.size in _TOO_SMALL or item.reflection_of is not None:
         return None
     rivals = [
         other for n, other in enumerate(scene.objects) if n != index and not differ_clearly(item.noun, other.noun)

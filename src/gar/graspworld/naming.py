@@ -16,59 +16,22 @@ from gar.graspworld.vocabulary import FRAMES, SHAPES
 
 __all__ = ["category_of", "differ_clearly", "find_nouns", "is_plural", "is_uncounted", "with_article"]
 
-_GENERAL = frozenset(
-    [
-        "bird",
-        "fish",
-        "tree",
-        "person",
-        "man",
-        "woman",
-        "boy",
-        "girl",
-        "baby",
-        "daisy",
-        "car",
-        "bus",
-        "truck",
-        "train",
-        "boat",
-        "ship",
-        "house",
-        "tower",
-        "book",
-        "notebook",
-        "cake",
-        "bread",
-        "cup",
-        "picture",
-        "person",
-        "monkey",
-        "dog",
-        "bear",
-        "mushroom",
-        "clock",
-        "office",
-        "building",
-        "medal",
-        "handbag",
-        "coat",
-        "t-shirt",
-        "boot",
-        "cap",
-        "globe",
-        "ball",
-        "bottle",
-        "bowl",
-    ]
-)
+_GENERAL = frozenset((
+    "baby", "ball", "bear", "bird", "boat", "book", "boot", "bottle", "bowl", "boy", "bread", "bus", "cake", "cap",
+    "car", "clock", "coat", "cup", "curry", "daisy", "dog", "fish", "girl", "globe", "handbag", "herb",
+    "man", "medal", "minibus", "monkey", "mouse", "mushroom", "notebook", "person", "picture", "rat", "seedling",
+    "sheep", "ship", "sign", "stew", "suv", "t-shirt", "train", "tree", "truck", "vase", "watch", "woman",
+))  # fmt: skip
+"""Words that may be said of other things of their category."""
+_ALIKE = ("person", "building")
+"""Categories whose things may all be mixed up."""
 _AKIN = (
     frozenset(("animal", "person", "body")),
     frozenset(("food", "plant")),
     frozenset(("household", "tool", "electronic", "furniture")),
     frozenset(("building", "nature")),
 )
-"""Categories whose things may be mixed up where their names share a word ("bowl", "bowling pins")."""
+"""Groups of categories between which a general word may be said too (a "cup" of the kitchen or of a meal)."""
 _LONG_WORD = 4
 
 
@@ -100,7 +63,7 @@ def differ_clearly(a: str, b: str) -> bool:
         return False
     categories = {category_of(a), category_of(b)}
     if len(categories) == 1 and categories != {None}:
-        return categories != {"person"} and not {a, b} & _GENERAL
+        return not categories & {*_ALIKE} and not {a, b} & _GENERAL
     return not any(categories <= akin for akin in _AKIN) or not {a, b} & _GENERAL
 
 

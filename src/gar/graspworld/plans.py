@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 def pick(rng: np.random.Generator, values: Sequence[_T]) -> _T:
     """Draws one of some values, each as likely as any other."""
-    return values[rng.integers(len(values))]
+    return values[int(rng.integers(len(values)))]
 
 
 @lru_cache(maxsize=8)

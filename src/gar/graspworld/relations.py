@@ -104,13 +104,14 @@ def false_relations(scene: Scene, a: int, b: int) -> tuple[str, ...]:
         distance = one.centroid[axis] - other.centroid[axis]
         if abs(distance) >= _ASIDE * max(one.mask.shape):
             false.append(RELATIONS[2 * axis + int(distance < 0)])
-    overlaps = _overlaps(one, other)
-    depth_known = one.depth is not None and other.depth is not None
-    if not overlaps and not _linked(scene, a, b) and (depth_known or not _boxes_meet(one, other)):
-        false.extend(("in front of", "behind"))
-    elif overlaps and depth_known and not _linked(scene, a, b) and _overlap(one, other) >= _COVERED:
-        false.append("behind" if one.depth < other.depth else "in front of")  # pyright: ignore[reportOptionalOperand]
-    if one.inside != b and (depth_known or not _boxes_meet(one, other)):
+    nearer = None if one.depth is None or other.depth is None else one.depth < other.depth
+    apart = nearer is not None or not _boxes_meet(one, other)  # what overlaps in a photograph may be anything
+    if not _linked(scene, a, b) and apart:
+        if not _overlaps(one, other):
+            false.extend(("in front of", "behind"))
+        elif _overlap(one, other) >= _COVERED:
+            false.append("behind" if nearer else "in front of")
+    if one.inside != b and apart:
         false.append("inside")
     if one.reflection_of != b and other.reflection_of != a:
         false.append("a reflection of")
