@@ -205,7 +205,7 @@ def test_saving_a_processor_beside_a_model_leaves_the_models_configuration_alone
 def test_a_model_that_looks_at_regions_alone_gets_a_tile_for_each_after_those_of_the_picture(
     tiny_tokenizer, make_config, make_picture
 ):
-    regions, prompts, texts = [Region.box(2, 3, 20, 18), Region.box(22, 4, 31, 28)], [3, 1], []
+    regions, prompts = [Region.box(2, 3, 20, 18), Region.box(22, 4, 31, 28)], [3, 1]
     made = []
     for crops in (False, True):
         processor = GARProcessor(tiny_tokenizer, make_config(region_crops=crops), max_num_tiles=4)
