@@ -199,7 +199,8 @@ def test_what_the_stem_sees_in_a_region_enters_the_mask_token_alone(make_model, 
     vision_inputs = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
     given = model.get_region_features(**vision_inputs).replay
     patches = model.vision_tower.patch_embed(inputs["pixel_values"])
-    first, box = 1 + inputs["tiles_per_sample"][:2].sum(), inputs["region_boxes"][3:4]  # the third sample's first region
+    # the third sample's first region
+    first, box = 1 + inputs["tiles_per_sample"][:2].sum(), inputs["region_boxes"][3:4]
     sample = {"prompts": torch.tensor([2]), "grids": inputs["tile_grid"][2:], "first_tile": first[None]}
     weight = mask_weights(inputs["mask_values"], box, **sample, side=config.vision_config.grid_size)
     expected = model.stem_embed(weight @ patches.flatten(0, 1))[0]
