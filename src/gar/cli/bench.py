@@ -1,4 +1,4 @@
-"""`gar bench`: benchmarks listed, run on a system, scored, and compared."""
+"""`gar bench`: benchmarks listed, run on a system, scored, compared, and reported."""
 
 from __future__ import annotations
 
@@ -245,6 +245,33 @@ def compare_runs(
         print_json(comparison_to_json(comparison, runs))
     else:
         print_comparison(comparison, runs)
+
+
+@bench.command("report")
+def report_runs(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Folders of runs.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page.")] = Path("report.html"),
+    data: Data = None,
+    max_megabytes: Annotated[
+        float, typer.Option("--max-megabytes", metavar="N", min=0, help="Of all pictures together.")
+    ] = 40.0,
+) -> None:
+    """Write one self-contained HTML page: scores, plots, and every item with its picture, answers and verdicts.
+
+    **Examples**
+
+    `gar bench report runs/nano --out report.html`
+
+    `gar bench report runs/nano runs/nano-eroded runs/gar-1b --out report.html`
+    """
+    from gar.benchmarks.report import write_report
+    from gar.cli.reporting import say
+
+    with _Bar("pictures") as bar:
+        report = write_report(runs, out, data=data, max_megabytes=max_megabytes, on_progress=bar.show)
+    for note in report.left_out:
+        say(f"note: {note}")
+    say(f"{report.items} items, {report.pictures} pictures, {report.size / 1e6:.1f} MB in {report.path}")
 
 
 # What the commands share
