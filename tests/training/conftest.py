@@ -65,7 +65,7 @@ def world_processor(world):
     """A processor whose words are learnt from few scenes."""
     texts = [world[index].turns for index in range(40)]
     words = [word for known in WORDS.values() for word in known]
-    return build_processor(Scratch(config=SMALL, vocab_size=1024), texts, words=words)
+    return build_processor(Scratch(config=SMALL, vocab_size=3000), texts, words=words)
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def samples(world):
 def dialogues(samples):
     """The same as conversations, and regions captioned in turns."""
     told = [replace(sample, dialogue=True) for sample in samples]
-    several = next(sample for sample in samples if len(sample.masks) > 2)
+    several = next(sample for sample in samples if 2 < len(sample.masks) < 5)
     turns = tuple(("Describe this masked region in detail.", f"A thing {n}.") for n in several.prompts)
     return [*told, replace(several, wording="captions", dialogue=True, turns=turns)]
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -49,6 +50,7 @@ MISTAKES = {
     "train.freeze=[eyes]": r"train.freeze.0: Input should be 'stem', .* \(given: 'eyes'\)",
     "train.epochs=2": "train: give either steps or epochs",
     "train.freeze=[]": "cache: .* only if train.freeze has 'stem'",
+    "train.word_loss=0": "train.word_steps: train.word_loss is 0",
     "data=[]": "data: .* at least 1 item",
     "data=[{kind: films}]": r"data.0: .*'world', 'published', 'coco', 'panoptic', 'folder'",
     "data.1.scenes=3": r"'data.1.scenes=3': there is no '1'; there is 1 entries, numbered from 0",
@@ -116,3 +118,9 @@ def test_reading_a_recipe_needs_no_torch():
 def test_a_recipe_is_plain_yaml():
     content = yaml.safe_load(to_yaml(read_recipe("gar-8b-lora")))
     assert Recipe.model_validate(content).lora.quantize == "4bit"
+
+
+def test_the_documentation_tells_every_setting_as_the_code_does():
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    table = "\n".join(f"| `{setting.name}` | {setting.default} | {setting.meaning} |" for setting in settings())
+    assert page.endswith(f"{table}\n")
