@@ -31,8 +31,8 @@ _T = TypeVar("_T")
 _RELATION_WEIGHTS = (1.0, 1.0, 1.4, 1.4, 1.6, 1.6, 8.0, 5.5)
 """How much rather a rare relation is asked about than a frequent one, in the order of `RELATIONS`."""
 
-_SHAPES_ASKED = 0.75
-"""The rate at which shapes are asked for their noun: there are twelve words for a third of the objects."""
+_SHAPES_ASKED, _FRAMES_ASKED = 0.75, 0.5
+"""The rates at which shapes and frames are asked for their noun: there are few words for so many objects."""
 _NOUN_GROUPS = (0.27, 0.05, 0.68)
 """How often a noun that is asked about is a shape, a frame, or a thing."""
 
@@ -104,7 +104,10 @@ class Facts:
             return None
         number = self.pick(numbers)
         word = self.words[number][attribute]
-        rate = _SHAPES_ASKED if attribute == "noun" and word in SHAPES else asked(attribute, word)
+        if attribute == "noun":
+            rate = _SHAPES_ASKED if word in SHAPES else _FRAMES_ASKED if word in FRAMES else 1.0
+        else:
+            rate = asked(attribute, word)
         return (number, word) if self.flip(rate) else None
 
     def wrong_words(self, own: str, attribute: str, count: int) -> list[str]:
