@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
+from gar import GARConfig
 from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.collator import SampleCollator
@@ -18,54 +19,58 @@ from gar.training.world import WORDS
 def test_the_word_loss_of_features_that_know_nothing_is_that_of_guessing():
     embeddings = torch.zeros(10, 8)
     labels = torch.tensor([[0, 1], [2, IGNORED]])
-    loss = word_loss(torch.randn(2, 3, 8), embeddings, [[[0], [1], [2], [3]], [[4], [5]]], labels)
+    loss = word_loss(torch.randn(2, 8), embeddings, [[[0], [1], [2], [3]], [[4], [5]]], labels)
     assert loss.item() == pytest.approx((math.log(4) + math.log(2)) / 2)
 
 
 def test_the_word_loss_falls_while_features_learn_to_point_at_their_words():
     torch.manual_seed(0)
-    replay, embeddings = torch.randn(6, 2, 8, requires_grad=True), torch.randn(10, 8)
+    spoken, embeddings = torch.randn(6, 8, requires_grad=True), torch.randn(10, 8)
     labels = torch.tensor([[n % 4, n % 3] for n in range(6)])
-    optimiser = torch.optim.SGD([replay], lr=0.5)
+    optimiser = torch.optim.SGD([spoken], lr=0.5)
     losses = []
     for _ in range(60):
-        loss = word_loss(replay, embeddings, [[[0], [1], [2], [3]], [[4], [5], [6]]], labels)
+        loss = word_loss(spoken, embeddings, [[[0], [1], [2], [3]], [[4], [5], [6]]], labels)
         losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     assert losses[-1] < 0.5 * losses[0]
-    assert not replay.grad[:, 0].any()  # the last token speaks for the region, the others are left alone
 
 
 def test_regions_without_known_words_do_not_count():
     torch.manual_seed(0)
-    replay, embeddings, tokens = torch.randn(3, 1, 8), torch.randn(9, 8), [[[0], [1]], [[2], [3], [4]]]
-    some = word_loss(replay, embeddings, tokens, torch.tensor([[0, IGNORED], [IGNORED, IGNORED], [1, IGNORED]]))
-    assert some == word_loss(replay[[0, 2]], embeddings, tokens[:1], torch.tensor([[0], [1]]))
-    assert word_loss(replay, embeddings, tokens, torch.full((3, 2), IGNORED)) == 0
+    spoken, embeddings, tokens = torch.randn(3, 8), torch.randn(9, 8), [[[0], [1]], [[2], [3], [4]]]
+    some = word_loss(spoken, embeddings, tokens, torch.tensor([[0, IGNORED], [IGNORED, IGNORED], [1, IGNORED]]))
+    assert some == word_loss(spoken[[0, 2]], embeddings, tokens[:1], torch.tensor([[0], [1]]))
+    assert word_loss(spoken, embeddings, tokens, torch.full((3, 2), IGNORED)) == 0
 
 
 def test_a_word_of_several_tokens_is_the_mean_of_them():
     torch.manual_seed(0)
-    replay, embeddings, labels = torch.randn(2, 1, 8), torch.randn(5, 8), torch.tensor([[0], [1]])
+    spoken, embeddings, labels = torch.randn(2, 8), torch.randn(5, 8), torch.tensor([[0], [1]])
     joined = torch.cat([embeddings, embeddings[[1, 2]].mean(0, keepdim=True)])
-    expected = word_loss(replay, joined, [[[0], [5]]], labels)
-    torch.testing.assert_close(word_loss(replay, embeddings, [[[0], [1, 2]]], labels), expected)
+    expected = word_loss(spoken, joined, [[[0], [5]]], labels)
+    torch.testing.assert_close(word_loss(spoken, embeddings, [[[0], [1, 2]]], labels), expected)
 
 
-def test_words_of_the_auxiliary_loss_are_one_token_each(world_processor):
+def test_words_of_the_auxiliary_loss_are_one_token_each_but_for_hyphenated_ones(world_processor):
+    decode = world_processor.tokenizer.decode
     for tokens, words in zip(word_tokens(world_processor.tokenizer, WORDS), WORDS.values(), strict=True):
-        assert [len(word) for word in tokens] == [1] * len(words)
-        assert [world_processor.tokenizer.decode(word) for word in tokens] == [f" {word}" for word in words]
+        assert [decode(word) for word in tokens] == [f" {word}" for word in words]
+        assert all(len(own) == 1 for own, word in zip(tokens, words, strict=True) if word.replace(" ", "").isalpha())
 
 
 @pytest.fixture
-def make_trainer(processor, model, world, tmp_path):
-    """Trainers of equal models."""
+def make_trainer(processor, model, make_model, world, tmp_path):
+    """Trainers of equal models; with `settings`, of models that differ in them."""
 
-    def make(steps=4, *, batch_size=2, accumulate=1, **changed):
-        trained = copy.deepcopy(model).requires_grad_(True)
+    def make(steps=4, *, batch_size=2, accumulate=1, settings=None, **changed):
+        own, trained = processor, copy.deepcopy(model).requires_grad_(True)
+        if settings:
+            own = copy.copy(processor)
+            own.config = GARConfig.from_dict(processor.config.to_dict() | settings)
+            trained = make_model(own.config)
         return GroundingTrainer(
             model=trained,
             args=TrainingArguments(
@@ -84,7 +89,7 @@ def make_trainer(processor, model, world, tmp_path):
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
             ),
-            data_collator=SampleCollator(processor, vocabulary=WORDS),
+            data_collator=SampleCollator(own, vocabulary=WORDS),
             train_dataset=world,
             words=word_tokens(processor.tokenizer, WORDS),
             **{"word_weight": 0.3, **changed},
@@ -102,6 +107,21 @@ def test_training_lowers_the_loss(make_trainer):
     trainer.train()
     losses = logged(trainer, "loss")
     assert sum(losses[-3:]) < sum(losses[:3])
+
+
+def test_the_auxiliary_loss_is_the_same_however_regions_are_shown_and_the_time_is_logged(make_trainer):
+    losses = []
+    for settings in (
+        {"mask_token": True},
+        {"mask_token": False},
+        {"mask_token": False, "replay_size": 0},
+        {"region_crops": True},
+    ):
+        trainer = make_trainer(steps=1, settings=settings)
+        trainer.train()
+        losses += logged(trainer, "word_loss")
+        assert logged(trainer, "seconds")[0] > 0
+    assert losses == pytest.approx(losses[:1] * 4, rel=1e-4)
 
 
 def test_accumulated_batches_count_as_one_batch(make_trainer):

@@ -8,6 +8,7 @@ cross-entropy. It grounds a small model in minutes where the language loss alone
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -36,17 +37,17 @@ def word_tokens(tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Seq
 
 
 def word_loss(
-    replay: torch.Tensor, embeddings: torch.Tensor, words: Sequence[Sequence[Sequence[int]]], labels: torch.Tensor
+    spoken: torch.Tensor, embeddings: torch.Tensor, words: Sequence[Sequence[Sequence[int]]], labels: torch.Tensor
 ) -> torch.Tensor:
     """How badly the regions' features point at their words: mean cross-entropy over attributes.
 
     Args:
-        replay: (R, n, D) replayed features; the last token speaks for the region.
+        spoken: (R, D) what speaks for each region.
         embeddings: (V, D) word embeddings; a word of several tokens is their mean.
         words: Of each attribute the tokens of each word.
         labels: (R, attributes) which word is true, -100 where none is known; 0 is the loss if none is at all.
     """
-    spoken = F.layer_norm(replay[:, -1].float(), replay.shape[-1:])
+    spoken = F.layer_norm(spoken.float(), spoken.shape[-1:])
     losses = [
         F.cross_entropy(spoken @ _mean_embeddings(embeddings, tokens).T, labels[:, column], ignore_index=IGNORED)
         for column, tokens in enumerate(words)
@@ -107,6 +108,7 @@ class GroundingTrainer(Trainer):
         self.average = average
         self.examine = examine
         self._word_losses: list[torch.Tensor] = []
+        self._began: float | None = None
 
     def get_train_dataloader(self) -> DataLoader:
         """The loader of transformers, its workers left alone by signals."""
@@ -143,30 +145,35 @@ class GroundingTrainer(Trainer):
         The language loss is a sum over label tokens, divided by those of all accumulated batches; the auxiliary loss is
         a mean, so it is divided by the number of these batches.
         """
+        if self._began is None and model.training:
+            self._began = time.perf_counter()
         labels = inputs.pop("attribute_labels", None)
         grounding = labels is not None and model.training and self.state.global_step < self.word_steps
         if grounding and self.args.world_size == 1:  # the decoder need not read what nothing is learnt from
             owner = self.accelerator.unwrap_model(model)
-            return self._word_loss(_spoken_by_stem(owner.model, inputs)[:, None], labels, model)
+            return self._word_loss(_spoken_by_stem(owner.model, inputs), labels, model)
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if grounding:  # processes share the gradients of a whole forward pass only
-            loss = 0.0 * loss + self._word_loss(outputs.replay_hidden_states, labels, model)
+            loss = 0.0 * loss + self._word_loss(outputs.spoken_hidden_states, labels, model)
         elif labels is not None and self.word_weight and model.training:
-            loss = loss + self.word_weight * self._word_loss(outputs.replay_hidden_states, labels, model)
+            loss = loss + self.word_weight * self._word_loss(outputs.spoken_hidden_states, labels, model)
         return (loss, outputs) if return_outputs else loss
 
-    def _word_loss(self, replay: torch.Tensor, labels: torch.Tensor, model: Any) -> torch.Tensor:
+    def _word_loss(self, spoken: torch.Tensor, labels: torch.Tensor, model: Any) -> torch.Tensor:
         """The auxiliary loss of a batch, divided by the number of accumulated ones."""
         embeddings = self.accelerator.unwrap_model(model).get_input_embeddings().weight
-        loss = word_loss(replay, embeddings, self.words, labels)
+        loss = word_loss(spoken, embeddings, self.words, labels)
         self._word_losses.append(loss.detach())
         return loss / self.current_gradient_accumulation_steps
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Logs, the mean auxiliary loss since the last line with the rest."""
+        """Logs, with the mean auxiliary loss and the seconds of training since the last line."""
         if self._word_losses and "loss" in logs:
             logs["word_loss"] = torch.stack(self._word_losses).mean().item()
             self._word_losses.clear()
+        if self._began is not None and "loss" in logs:
+            began, self._began = self._began, time.perf_counter()
+            logs["seconds"] = round(self._began - began, 4)
         super().log(logs, start_time)
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> EvalLoopOutput:
@@ -176,6 +183,7 @@ class GroundingTrainer(Trainer):
             if self.examine is not None:
                 measured = self.examine(self.accelerator.unwrap_model(self.model), self.state.global_step)
                 output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in measured.items()})
+        self._began = None
         return output
 
 
