@@ -50,7 +50,7 @@ from gar.graspworld.photograph_folder import open_photographs
 from gar.graspworld.turn import LETTERS
 from gar.regions import Region
 
-__all__ = ["Score", "evaluate", "main", "wilson"]
+__all__ = ["Score", "bare_question", "evaluate", "is_right", "main", "wilson"]
 
 _ANSWERED = [kind for kind in KINDS if kind not in CAPTION_KINDS]
 _ASKED_FOR_NOUN = "What is <Prompt0>?"
@@ -105,12 +105,13 @@ class _Tally:
         return [Score(name, self.right[name], n, self.chance[name] / n) for name, n in sorted(self.n.items())]
 
 
-def _bare_question(turn: Turn) -> str:
+def bare_question(turn: Turn) -> str:
     """The question of a multiple-choice turn without its options."""
     return turn.question.removeprefix("Question: ").split("\nOptions:\n")[0]
 
 
-def _is_right(turn: Turn, text: str) -> bool:
+def is_right(turn: Turn, text: str) -> bool:
+    """Whether a short answer is: a noun by any of its synonyms, all else word by word."""
     if turn.kind == "noun":
         return canonical_noun(text.rstrip(".")) == canonical_noun(turn.answer)
     return text == turn.answer
@@ -129,14 +130,14 @@ def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, 
             claim = relation_is_true(scene, prompts[turn.prompts[0]], answer.text, prompts)
             tally.add("caption of two, relation true", claim is True, 0.0)
             continue
-        right = _is_right(turn, answer.text)
+        right = is_right(turn, answer.text)
         tally.add(f"{turn.kind}, letter written" if turn.choices else turn.kind, right, turn.chance)
         if turn.kind == "noun":
             tally.add(f"noun, {scene.objects[prompts[turn.prompts[0]]].size or 'between sizes'}", right, turn.chance)
         if turn.kind == "relation" and ("in front of" in turn.answer or "behind" in turn.answer):
             tally.add("relation, front or behind alone", right, 0.5)
     choices = [turn for turn in turns if turn.choices]
-    scored = [Request(scene.image, _bare_question(turn), regions, turn.choices) for turn in choices]
+    scored = [Request(scene.image, bare_question(turn), regions, turn.choices) for turn in choices]
     for turn, answer in zip(choices, assistant.batch(scored), strict=True):
         right = turn.choices[LETTERS.index(turn.answer)]
         tally.add(f"{turn.kind}, option scored", answer.choice == right, turn.chance)

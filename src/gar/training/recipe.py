@@ -13,6 +13,7 @@ Choices:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.resources import files
@@ -45,6 +46,8 @@ __all__ = [
     "Start",
     "Training",
     "WorldData",
+    "in_one_line",
+    "make_recipe",
     "read_recipe",
     "settings",
     "to_yaml",
@@ -302,12 +305,27 @@ def read_recipe(recipe: str | Path, changes: Sequence[str] = ()) -> Recipe:
         raise InputError(f"the recipe {name!r} is not YAML: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"the recipe {name!r} holds {type(content).__name__}; it must hold settings")
+    return make_recipe(content, changes, name=name)
+
+
+def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), *, name: str) -> Recipe:
+    """Makes a recipe of plain values and changes settings in it.
+
+    Args:
+        content: What a YAML file would hold; it stays as it is.
+        changes: As `read_recipe`.
+        name: What it is called in messages.
+
+    Raises:
+        InputError: As `read_recipe`.
+    """
+    changed = deepcopy(dict(content))
     for change in changes:
-        _change(content, change)
+        _change(changed, change)
     try:
-        return Recipe.model_validate(content)
+        return Recipe.model_validate(changed)
     except ValidationError as error:
-        raise InputError(f"recipe {name!r}: {_in_one_line(error)}") from error
+        raise InputError(f"recipe {name!r}: {in_one_line(error)}") from error
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -347,7 +365,7 @@ def _entry(place: Any, step: str, change: str) -> Any:
     raise InputError(f"{change!r}: there is no {step!r}; there is {held}")
 
 
-def _in_one_line(error: ValidationError) -> str:
+def in_one_line(error: ValidationError) -> str:
     """The first three mistakes, each with its place, what was given and what is allowed."""
     told: list[str] = []
     # a list with a mistake in it also counts as too short, which helps nobody
