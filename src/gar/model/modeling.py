@@ -176,6 +176,18 @@ class GARModel(GARPreTrainedModel):
         """Replaces the decoder's word embeddings."""
         self.language_model.set_input_embeddings(value)
 
+    def encode_tiles(self, patch_features: torch.Tensor, mask_values: torch.Tensor) -> torch.Tensor:
+        """Looks at tiles, each for itself: what comes out for one depends on no other.
+
+        Args:
+            patch_features: (T, N, C) from the stem.
+            mask_values: (T, 1, S, S), 0 outside all regions.
+
+        Returns:
+            (T, n, D), the map that regions are read off.
+        """
+        return self.projector(self.vision_tower(None, mask_values, patch_features))
+
     def get_region_features(
         self,
         *,
@@ -186,6 +198,7 @@ class GARModel(GARPreTrainedModel):
         region_index: torch.Tensor,
         pixel_values: torch.Tensor | None = None,
         patch_features: torch.Tensor | None = None,
+        cells: torch.Tensor | None = None,
     ) -> RegionFeatures:
         """Encodes pictures and replays their regions.
 
@@ -197,11 +210,13 @@ class GARModel(GARPreTrainedModel):
             region_index: (R, 2) sample and prompt number.
             pixel_values: (T, 3, S, S) in [-1, 1].
             patch_features: What the stem made of the tiles before, in place of `pixel_values`.
+            cells: (T, n, D) what `encode_tiles` made of patch features and masks before.
         """
         config = self.config
         if patch_features is None:
             patch_features = self.vision_tower.patch_embed(pixel_values.to(self.dtype))
-        cells = self.projector(self.vision_tower(None, mask_values, patch_features))  # (T, n, D)
+        if cells is None:
+            cells = self.encode_tiles(patch_features, mask_values)
         picture_tiles = tile_grid.prod(1) + int(config.use_thumbnail)
         sample = region_index[:, 0]
         first_tile = (picture_tiles.cumsum(0) - picture_tiles)[sample] + int(config.use_thumbnail)
@@ -297,9 +312,9 @@ class GARModel(GARPreTrainedModel):
         """Writes image and replay features into their places in the text.
 
         Args:
-            input_ids: (B, L).
+            input_ids: (B, L), on the host or the model's device; on the host, nothing here waits for the device.
             features: From `get_region_features`.
-            region_index: (R, 2) sample and prompt number.
+            region_index: (R, 2) sample and prompt number, beside `input_ids`.
 
         Returns:
             (B, L, D).
@@ -307,8 +322,8 @@ class GARModel(GARPreTrainedModel):
         Raises:
             ValueError: The text has not as many image or crop tokens as there are features.
         """
-        config = self.config
-        embeds = self.embed_words(input_ids, features.prompts)  # (B, L, D)
+        config, device = self.config, features.image.device
+        embeds = self.embed_words(input_ids.to(device), features.prompts)  # (B, L, D)
         image = features.image.flatten(0, 1).to(embeds.dtype)
         is_image = input_ids == config.image_token_id
         crop_token_ids = torch.tensor(config.crop_token_ids, device=input_ids.device)
@@ -323,8 +338,9 @@ class GARModel(GARPreTrainedModel):
                 f"the text has {int(is_image.sum())} image and {len(region)} crop tokens; "
                 f"the pictures need {len(image)} and the {len(region_index)} regions {expected}"
             )
-        embeds = embeds.masked_scatter(is_image[..., None], image)
-        return embeds.masked_scatter(is_crop[..., None], features.replay[region, place].to(embeds.dtype))
+        replay = features.replay[region.to(device), place.to(device)].to(embeds.dtype)
+        embeds = embeds.masked_scatter(is_image.to(device)[..., None], image)
+        return embeds.masked_scatter(is_crop.to(device)[..., None], replay)
 
     def forward(
         self,

@@ -26,7 +26,9 @@ __all__ = [
     "Message",
     "caption_turns",
     "check_question",
+    "follow_up",
     "multiple_choice",
+    "one_of_several",
     "one_region",
     "prompt_name",
     "prompts_in",
@@ -134,6 +136,19 @@ def one_region(question: str, prompt: int, crop_tokens: CropTokens) -> str:
     return f"{_INTRODUCTION}{name};\n{name}: {crop_tokens[prompt]}{question}"
 
 
+def one_of_several(question: str, prompt: int, prompts: Sequence[int], crop_tokens: CropTokens) -> str:
+    r"""The published training wording for several regions, one of which is asked about: the first turn of several.
+
+    Up to the name before the crop token it is the same text whichever region is asked about.
+
+    Example:
+        >>> one_of_several("Describe it.", 1, [0, 1], {1: "(1)"})
+        'There are some objects I am curious about: <Prompt0>; <Prompt1>; \n<Prompt1>: (1)Describe it.'
+    """
+    listed = "".join(f"{prompt_name(n)}; " for n in prompts)
+    return f"{_INTRODUCTION}{listed}\n{prompt_name(prompt)}: {crop_tokens[prompt]}{question}"
+
+
 def caption_turns(captions: Mapping[int, str], crop_tokens: CropTokens, question: str = DESCRIBE) -> list[Message]:
     """The published training conversation that captions several regions one turn each.
 
@@ -146,11 +161,10 @@ def caption_turns(captions: Mapping[int, str], crop_tokens: CropTokens, question
         Two messages a region.
     """
     messages: list[Message] = []
-    listed = "".join(f"{prompt_name(n)}; " for n in captions)
     for turn, (number, caption) in enumerate(captions.items()):
-        asked = f"{prompt_name(number)}: {crop_tokens[number]}{question}"
-        messages.append(Message("user", asked if turn else f"{_INTRODUCTION}{listed}\n{asked}"))
-        messages.append(Message("assistant", caption))
+        later = f"{prompt_name(number)}: {crop_tokens[number]}{question}"
+        asked = later if turn else one_of_several(question, number, [*captions], crop_tokens)
+        messages += [Message("user", asked), Message("assistant", caption)]
     return messages
 
 
@@ -174,6 +188,23 @@ def multiple_choice(question: str, choices: Sequence[str]) -> str:
     return f"Question: {question}\nOptions:\n{options}\nAnswer with the correct option's letter directly."
 
 
+_ANSWER_HEADER = "<|start_header_id|>assistant<|end_header_id|>\n\n"
+
+
+def _turn(role: str, text: str) -> str:
+    return f"<|start_header_id|>{role}<|end_header_id|>\n\n{text}<|eot_id|>"
+
+
+def follow_up(question: str) -> str:
+    r"""What follows on the end of an answer when another question is asked, as `render_chat` would join it.
+
+    Example:
+        >>> follow_up("Why?").replace("<|", "<").replace("|>", ">")
+        '<start_header_id>user<end_header_id>\n\nWhy?<eot_id><start_header_id>assistant<end_header_id>\n\n'
+    """
+    return _turn("user", question.strip()) + _ANSWER_HEADER
+
+
 def render_chat(
     messages: Sequence[Message],
     *,
@@ -195,10 +226,10 @@ def render_chat(
     """
     parts = ["<|begin_of_text|>"]
     if system_prompt:
-        parts.append(f"<|start_header_id|>system<|end_header_id|>\n\n{system_prompt}<|eot_id|>")
+        parts.append(_turn("system", system_prompt))
     for turn, message in enumerate(messages):
         before = image_token if turn == 0 else answer_prefix if message.role == "assistant" else ""
-        parts.append(f"<|start_header_id|>{message.role}<|end_header_id|>\n\n{before}{message.text.strip()}<|eot_id|>")
+        parts.append(_turn(message.role, before + message.text.strip()))
     if add_generation_prompt:
-        parts.append("<|start_header_id|>assistant<|end_header_id|>\n\n")
+        parts.append(_ANSWER_HEADER)
     return "".join(parts)

@@ -105,15 +105,15 @@ def resize_bicubic(pixels: torch.Tensor, height: int, width: int) -> torch.Tenso
     """Resizes uint8 pixels as the published processor does.
 
     Args:
-        pixels: (3, H, W) uint8.
+        pixels: (3, H, W) uint8, or the same numbers as float32 (a picture that is resized twice is converted once).
         height: Rows wanted.
         width: Columns wanted.
 
     Returns:
-        (3, height, width) uint8; the same tensor where the size already matches.
+        (3, height, width) uint8; the same tensor where size and type already match.
     """
     if tuple(pixels.shape[1:]) == (height, width):
-        return pixels
+        return pixels.to(torch.uint8)
     resized = F.interpolate(pixels[None].float(), (height, width), mode="bicubic", align_corners=False, antialias=True)
     return resized[0].clamp_(0, 255).round_().to(torch.uint8)
 
@@ -140,7 +140,7 @@ def picture_tiles(
         (T, 3, S, S) uint8 with T = rows·columns, plus 1 with the thumbnail.
     """
     columns, rows = grid
-    pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+    pixels = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float()
     tiles = split_canvas(resize_bicubic(pixels, rows * tile_size, columns * tile_size), columns, rows)
     if not thumbnail:
         return tiles
@@ -178,7 +178,9 @@ def region_bits(masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int]) -> N
     """
     bits = np.zeros(masks[0].shape, np.uint8)
     for mask, prompt in zip(masks, prompts, strict=True):
-        bits |= mask.astype(np.uint8) << np.uint8(prompt)
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else slice(0)
+        bits[box] |= mask[box].view(np.uint8) << np.uint8(prompt)
     return bits
 
 
