@@ -222,8 +222,9 @@ def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     partial.replace(path)
 
 
-def _smooth(values: Sequence[float], share: float = 0.95) -> list[float]:
-    """A running mean that forgets; unbiased at the beginning."""
+def _smooth(values: Sequence[float]) -> list[float]:
+    """A running mean over about a fiftieth of all values; unbiased at the beginning."""
+    share = 1 - 1 / max(1.0, len(values) / 50)
     mean, weight, smoothed = 0.0, 0.0, []
     for value in values:
         mean, weight = share * mean + (1 - share) * value, share * weight + 1 - share
