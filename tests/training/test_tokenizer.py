@@ -50,7 +50,7 @@ def test_a_conversation_begins_with_the_tokens_of_its_generation_prompt(world_pr
         turns = [asked, Message("assistant", answer)]
         whole = world_processor.token_ids(world_processor.chat_text(turns, add_generation_prompt=False), 1)
         assert whole[: len(prompt)] == prompt
-        assert whole[len(prompt) :] == world_processor.token_ids(answer.strip() + "<|eot_id|>", 1)
+        assert whole[len(prompt) :] == world_processor.answer_ids(answer)
 
 
 def test_every_special_token_is_one_token():
