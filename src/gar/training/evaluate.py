@@ -111,10 +111,11 @@ def bare_question(turn: Turn) -> str:
 
 
 def is_right(turn: Turn, text: str) -> bool:
-    """Whether a short answer is: a noun by any of its synonyms, all else word by word."""
-    if turn.kind == "noun":
-        return canonical_noun(text.rstrip(".")) == canonical_noun(turn.answer)
-    return text == turn.answer
+    """Whether a short answer is: a noun by any of its synonyms (shapes have none), all else word by word."""
+    if text == turn.answer:
+        return True
+    noun = canonical_noun(text.rstrip(".")) if turn.kind == "noun" else None
+    return noun is not None and noun == canonical_noun(turn.answer)
 
 
 def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, kinds: Sequence[str]) -> None:
