@@ -21,6 +21,7 @@ from gar.cli.ask import ask
 from gar.cli.bench import bench
 from gar.cli.demo import demo
 from gar.cli.describe import describe
+from gar.cli.experiment import experiment
 from gar.cli.info import info
 from gar.cli.pointing import RegionCommand
 from gar.cli.train import TrainCommand, train
@@ -46,6 +47,7 @@ app.command()(demo)
 app.add_typer(world)
 app.add_typer(bench)
 app.command(cls=TrainCommand)(train)
+app.command()(experiment)
 
 
 @app.callback(invoke_without_command=True)

@@ -28,7 +28,7 @@ __all__ = ["Facts", "as_claim", "in_words"]
 
 _T = TypeVar("_T")
 
-_RELATION_WEIGHTS = (1.0, 1.0, 1.4, 1.4, 1.6, 1.6, 8.0, 5.5)
+_RELATION_WEIGHTS = (1.0, 1.0, 1.4, 1.4, 1.7, 1.7, 7.0, 5.5)
 """How much rather a rare relation is asked about than a frequent one, in the order of `RELATIONS`."""
 
 _SHAPES_ASKED, _FRAMES_ASKED = 0.75, 0.5
