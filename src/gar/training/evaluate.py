@@ -77,7 +77,7 @@ class Score:
         return self.right / self.n
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
+def wilson(right: float, n: int) -> tuple[float, float]:
     """The 95 % interval of a proportion (Wilson's score interval).
 
     Example:

@@ -1,0 +1,97 @@
+"""Does the runs of an experiment: trains, asks, skips what is complete.
+
+A run's folder is that of any training (`gar.training.run`), with `answers.jsonl` beside. A run is complete when it has
+its result and the answers about each scene. Stopped anywhere, by a signal or by a kill, the same command goes on:
+training from its last checkpoint, asking from the next scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from gar.assistant import load
+from gar.errors import InputError
+from gar.training.experiments.asking import answered, ask_model
+from gar.training.experiments.plan import Run
+from gar.training.run import train
+
+__all__ = ["ANSWERS", "do_runs", "is_complete", "is_trained"]
+
+ANSWERS = "answers.jsonl"
+"""The file of answers, in a run's folder."""
+
+_OWN_PLACES = ("out", "folder")
+"""Settings that say where a run is, and may change when it is moved."""
+
+
+def is_trained(run: Run) -> bool:
+    """Whether a run has its model."""
+    return (run.recipe.out / "result").is_dir()
+
+
+def is_complete(run: Run, *, asked: int) -> bool:
+    """Whether a run has its model and all answers."""
+    return is_trained(run) and answered(run.recipe.out / ANSWERS).keys() >= set(range(asked))
+
+
+def do_runs(runs: Sequence[Run], *, asked: int) -> int | None:
+    """Does what is missing of some runs, one after the other.
+
+    Args:
+        runs: In order.
+        asked: Held-out scenes about which each model is asked.
+
+    Returns:
+        The signal that stopped training; None if all runs are complete.
+
+    Raises:
+        InputError: A run has been begun with other settings, or a setting cannot be used.
+        MissingExtraError: A package that training needs is not installed.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for run in runs:
+        _check_settings(run)
+    missing = [run for run in runs if not is_complete(run, asked=asked)]
+    console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are complete", style="dim")
+    for place, run in enumerate(missing, 1):
+        console.rule(f"{run.arm.title} · seed {run.seed} · {place} of {len(missing)}", align="left")
+        if not is_trained(run):
+            signal = train(run.recipe).signal
+            if signal is not None:
+                return signal
+        assistant = load(run.recipe.out / "result")
+        ask_model(assistant, run.recipe.out / ANSWERS, scenes=asked, name=run.name)
+    return None
+
+
+def _check_settings(run: Run) -> None:
+    """Raises an `InputError` if a run was begun with other settings; what its file does not know yet is as before."""
+    file = run.recipe.out / "recipe.yaml"
+    if not file.exists():
+        return
+    before = _flat(yaml.safe_load(file.read_text(encoding="utf-8")))
+    now = _flat(run.recipe.model_dump(mode="json"))
+    for name, value in before.items():
+        if value != now.get(name):
+            raise InputError(
+                f"{run.recipe.out} was begun with {name} {value!r}, not {now.get(name)!r}; "
+                f"remove it or choose another folder"
+            )
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted names and values of nested settings, without those that say where a run is."""
+    if isinstance(values, dict):
+        parts = {name: value for name, value in values.items() if name not in _OWN_PLACES}
+    elif isinstance(values, list):
+        parts = dict(enumerate(values))
+    else:
+        return {prefix: values}
+    flat: dict[str, Any] = {}
+    for name, value in parts.items():
+        flat |= _flat(value, f"{prefix}.{name}" if prefix else str(name))
+    return flat
