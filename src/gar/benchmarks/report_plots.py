@@ -147,17 +147,19 @@ def _by_group(runs: Sequence[Reported]) -> Figure | None:
         series = [(run.label, [one for one in run.table.scores if one.metric == first and one.group]) for run in runs]
     groups = list(dict.fromkeys(str(score.group) for _, one in series for score in one))
     figure, (ax,) = _panels(1, (0.16 + 0.12 * len(series)) * len(groups) + 1.0)
-    floors: dict[int, float] = {}
+    floors: dict[int, tuple[int, float]] = {}  # of the run with most items
     for number, (label, one) in enumerate(series):
         shift = _beside(number, len(series))
         for place, score in enumerate(one):
             row = groups.index(str(score.group))
             _dot(ax, _point(score), row + shift, number, label if place == 0 else None)
             if score.floors:
-                floors[row] = (100 if score.percent else 1) * max(score.floors.values())
+                highest = (100 if score.percent else 1) * max(score.floors.values())
+                floors[row] = max(floors.get(row, (0, 0.0)), (score.n, highest))
     if floors:
         ends = [(row - 0.4, row + 0.4) for row in floors]
-        ax.vlines(list(floors.values()), *zip(*ends, strict=True), color=_INK, alpha=0.45, lw=2, label="highest floor")
+        highest = [floor for _, floor in floors.values()]
+        ax.vlines(highest, *zip(*ends, strict=True), color=_INK, alpha=0.45, lw=2, label="highest floor")
     _rows(ax, groups)
     ax.set_xlabel(_unit(first if len(runs) > 1 or len(series) == 1 else None, runs))
     _legend(ax)
