@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gar import InputError, Request
-from gar.assistant.sampling import Sampling, SeededDraw
+from gar.assistant.sampling import Sampling
 
 HOT = {"temperature": 5.0, "max_new_tokens": 16}
 
@@ -69,21 +69,33 @@ def test_a_sampled_answer_is_the_same_alone_and_in_a_batch(assistant, pictures, 
     assert together == [assistant.batch([request], **options)[0].text for request in requests]
 
 
+def _chooser(rows=1, **options):
+    return Sampling.checked(seed=0, **options).chooser(rows)
+
+
 def test_tokens_are_drawn_as_often_as_they_are_likely():
-    draw = SeededDraw(seed=0, temperature=2.0, top_p=1.0)
+    choose = _chooser(temperature=2.0)
     logits = torch.tensor([[0.0, 2.0, 4.0, float("-inf")]])
-    counts = sum((draw(None, logits) == 0).double() for _ in range(4000))[0] / 4000
+    counts = torch.bincount(torch.cat([choose(logits) for _ in range(4000)]), minlength=4) / 4000
     assert counts.tolist() == pytest.approx((logits[0] / 2.0).softmax(0).tolist(), abs=0.025)
 
 
 @pytest.mark.parametrize(("top_p", "allowed"), [(0.49, {3}), (0.51, {3, 1}), (0.81, {3, 1, 0}), (1.0, {3, 1, 0, 2})])
 def test_top_p_keeps_the_fewest_tokens_that_hold_that_much(top_p, allowed):
-    draw = SeededDraw(seed=0, temperature=1.0, top_p=top_p)
+    choose = _chooser(temperature=1.0, top_p=top_p)
     logits = torch.tensor([[0.15, 0.3, 0.05, 0.5]]).log()
-    assert {int(draw(None, logits).argmax()) for _ in range(300)} == allowed
+    assert {int(choose(logits)) for _ in range(300)} == allowed
 
 
 def test_a_temperature_near_zero_is_greedy():
     logits = torch.tensor([[1.0, 3.0, 2.0]])
     for temperature in (1e-3, 1e-30, 5e-324):
-        assert SeededDraw(seed=0, temperature=temperature, top_p=1.0)(None, logits).argmax() == 1
+        assert _chooser(temperature=temperature)(logits).tolist() == [1]
+
+
+def test_a_row_draws_on_as_before_when_others_are_dropped():
+    logits = torch.linspace(0, 1, 50).repeat(3, 1)
+    whole, some = _chooser(3, temperature=1.0), _chooser(3, temperature=1.0)
+    assert torch.equal(whole(logits), some(logits))
+    some.keep([0, 2])
+    assert torch.equal(whole(logits)[[0, 2]], some(logits[[0, 2]]))

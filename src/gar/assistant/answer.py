@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gar.media import ImageSource
 from gar.regions import Region
+
+if TYPE_CHECKING:
+    from gar.assistant.scene import EncodedScene
 
 __all__ = ["Answer", "Request"]
 
@@ -19,15 +22,15 @@ class Answer:
     text: str
     """The answer, or the chosen option."""
     regions: tuple[Region, ...]
-    """The regions that were shown, in prompt order."""
+    """The regions that were asked about, in prompt order."""
     finish_reason: Literal["stop", "length", "choice"]
     """"stop": the model ended its turn; "length": `max_new_tokens` was reached; "choice": an option was scored best."""
     prompt_tokens: int
-    """Tokens read, image and replay tokens included."""
+    """Tokens before the answer, image and replay tokens included, and in a dialogue all earlier turns."""
     new_tokens: int
     """Tokens written; 0 when options were scored."""
     seconds: float
-    """Wall time of the batch that this answer was part of."""
+    """Wall time from the start of the batch that this answer was part of to the answer's end."""
     notes: tuple[str, ...] = ()
     """What the caller should know, such as a region that was cut at the picture's edge."""
     choice: str | None = None
@@ -42,11 +45,11 @@ class Answer:
 class Request:
     """One question about regions of one picture."""
 
-    picture: ImageSource
-    """Anything that `gar.load_image` takes."""
+    picture: ImageSource | EncodedScene
+    """Anything that `gar.load_image` takes, or what `GAR.encode` made of it."""
     question: str | None
     """May name the regions as `<Prompt0>`, `<Prompt1>`, …; None asks for a description of the only region."""
-    regions: Sequence[Region]
-    """At least one, at most as many as the model has prompt tokens."""
+    regions: Sequence[Region] | None = None
+    """At least one, at most as many as the model has prompt tokens; None for those of the scene."""
     choices: Sequence[str] | None = None
     """Options to score, in place of a free answer."""

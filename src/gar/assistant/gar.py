@@ -1,39 +1,24 @@
-"""The assistant itself: from requests to answers."""
+"""The assistant itself: what can be asked, and how."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Unpack, cast, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from gar.assistant.answer import Answer, Request
 from gar.assistant.sampling import Sampling, SamplingOptions
+from gar.assistant.scene import EncodedScene, Way
 from gar.errors import InputError, PromptError
 from gar.media import ImageSource, load_image
 from gar.regions import Region
 
 if TYPE_CHECKING:
-    import torch
-    from PIL import Image
-
+    from gar.assistant.dialogue import Dialogue
+    from gar.assistant.reading import Reader
     from gar.model.modeling import GARForConditionalGeneration
-    from gar.processing import GARProcessor, ModelInputs
+    from gar.processing import GARProcessor
 
 __all__ = ["GAR"]
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A request whose picture is read and whose text is written."""
-
-    image: Image.Image
-    text: str
-    regions: tuple[Region, ...]
-    prompts: tuple[int, ...]
-    choices: tuple[str, ...] | None
-    notes: tuple[str, ...]
 
 
 class GAR:
@@ -43,68 +28,83 @@ class GAR:
         model: The model, in evaluation mode, on its device.
         processor: Its processor.
         name: What it was loaded as.
+        compile: Whether to decode with compiled graphs over a static cache.
     """
 
-    def __init__(self, model: GARForConditionalGeneration, processor: GARProcessor, name: str):
+    def __init__(
+        self, model: GARForConditionalGeneration, processor: GARProcessor, name: str, *, compile: bool = False
+    ):
+        from gar.assistant.engine import Engine
+
         self.model = model
         self.processor = processor
         self.name = name
-        ends: Any = model.config.text_config.eos_token_id
-        listed: list[int] = [] if ends is None else [*ends] if isinstance(ends, list) else [ends]  # pyright: ignore
-        self._ends = sorted({*listed, int(processor.tokenizer.eos_token_id)})
+        self._engine = Engine(model, processor, compiled=compile)
 
     # the verbs
 
     @overload
     def describe(
-        self, picture: ImageSource, regions: Region, *, batch_size: int = ..., **options: Unpack[SamplingOptions]
+        self,
+        picture: ImageSource | EncodedScene,
+        regions: Region,
+        *,
+        batch_size: int | None = ...,
+        max_batch_tokens: int | None = ...,
+        **options: Unpack[SamplingOptions],
     ) -> Answer: ...
     @overload
     def describe(
         self,
-        picture: ImageSource,
-        regions: Sequence[Region],
+        picture: ImageSource | EncodedScene,
+        regions: Sequence[Region] | None = ...,
         *,
-        batch_size: int = ...,
+        batch_size: int | None = ...,
+        max_batch_tokens: int | None = ...,
         **options: Unpack[SamplingOptions],
     ) -> list[Answer]: ...
     def describe(
         self,
-        picture: ImageSource,
-        regions: Region | Sequence[Region],
+        picture: ImageSource | EncodedScene,
+        regions: Region | Sequence[Region] | None = None,
         *,
-        batch_size: int = 8,
+        batch_size: int | None = None,
+        max_batch_tokens: int | None = None,
         **options: Unpack[SamplingOptions],
     ) -> Answer | list[Answer]:
-        """Describes one region, or each of several alone.
+        """Describes one region, or each of several.
+
+        Each region is shown alone, unless they are those of a scene that was encoded in the shared way.
 
         Args:
-            picture: Anything that `gar.load_image` takes.
-            regions: One region, or a list of any length.
-            batch_size: Regions described at once.
+            picture: Anything that `gar.load_image` takes, or a scene from `encode`.
+            regions: One region, or a list of any length; by default those of the scene.
+            batch_size: As in `batch`.
+            max_batch_tokens: As in `batch`.
             options: See `SamplingOptions`.
 
         Returns:
-            One `Answer`, or one a region.
+            One `Answer`, or one for each region of a list.
 
         Raises:
             MediaError: The picture cannot be read.
             RegionError: A region does not fit the picture.
+            PromptError: No regions are given, and the picture is no scene.
         """
-        image = load_image(picture)
-        several = [regions] if isinstance(regions, Region) else list(regions)
+        source = picture if isinstance(picture, EncodedScene) else load_image(picture)
         answers = self.batch(
-            [Request(image, None, [region]) for region in several],
-            **options,
+            [Request(source, None, [region]) for region in _several(picture, regions)],
             batch_size=batch_size,
+            max_batch_tokens=max_batch_tokens,
+            **options,
         )
         return answers[0] if isinstance(regions, Region) else answers
 
     def ask(
         self,
-        picture: ImageSource,
+        picture: ImageSource | EncodedScene,
         question: str,
-        regions: Region | Sequence[Region],
+        regions: Region | Sequence[Region] | None = None,
         *,
         choices: Sequence[str] | None = None,
         **options: Unpack[SamplingOptions],
@@ -112,9 +112,9 @@ class GAR:
         """Asks a question about regions; the first region is `<Prompt0>`, the next `<Prompt1>`, and so on.
 
         Args:
-            picture: Anything that `gar.load_image` takes.
+            picture: Anything that `gar.load_image` takes, or a scene from `encode`.
             question: May name the regions.
-            regions: One region, or up to as many as the model has prompt tokens.
+            regions: One region, or up to as many as the model has prompt tokens; by default those of the scene.
             choices: Options; the answer then holds the most probable one and all probabilities.
             options: See `SamplingOptions`.
 
@@ -123,83 +123,176 @@ class GAR:
             RegionError: A region does not fit the picture.
             PromptError: The question names a region that was not given, or there are too many regions.
         """
-        several = [regions] if isinstance(regions, Region) else list(regions)
-        return self.batch(
-            [Request(picture, question, several, choices)],
-            **options,
-        )[0]
+        return self.batch([Request(picture, question, _several(picture, regions), choices)], **options)[0]
 
     def stream(
         self,
-        picture: ImageSource,
+        picture: ImageSource | EncodedScene,
         question: str | None,
-        regions: Region | Sequence[Region],
+        regions: Region | Sequence[Region] | None = None,
         **options: Unpack[SamplingOptions],
     ) -> Iterator[str]:
         """Answers piece by piece as the model writes; the pieces joined are the answer's text.
 
-        Mistakes are raised at once, not at the first piece. Stop reading and the model stops writing.
+        Mistakes are raised at once, not at the first piece. The model writes as far as pieces are read: the first is
+        there as soon as the text has been read, and when the iterator is closed or dropped its memory is free.
 
         Args:
-            picture: Anything that `gar.load_image` takes.
+            picture: Anything that `gar.load_image` takes, or a scene from `encode`.
             question: As in `ask`; None describes the only region.
             regions: As in `ask`.
             options: See `SamplingOptions`.
         """
-        several = [regions] if isinstance(regions, Region) else list(regions)
+        from gar.assistant.pieces import text_pieces
+
         sampling = Sampling.checked(**options)
-        job = self._prepare(Request(picture, question, several))
-        return self._pieces(self._inputs([job], sampling.max_new_tokens), sampling)
+        reader = self._reader(sampling.max_new_tokens)
+        job = reader.job(reader.plan(Request(picture, question, _several(picture, regions))))
+        return text_pieces(self._engine.tokens(job, sampling), self.processor.tokenizer)
 
     def batch(
         self,
         requests: Sequence[Request],
         *,
-        batch_size: int = 8,
+        batch_size: int | None = None,
+        max_batch_tokens: int | None = None,
         **options: Unpack[SamplingOptions],
     ) -> list[Answer]:
         """Answers many requests; pictures, grids and numbers of regions may all differ.
 
         Args:
-            requests: Any number.
-            batch_size: Requests answered at once.
+            requests: Any number. A picture that several requests share is read once.
+            batch_size: Most requests answered at once; by default as many as fit into memory.
+            max_batch_tokens: Most tokens at once, each request counted as long as the longest beside it; by default
+                found from the free memory. When memory is too small all the same, it is halved and what was not
+                answered is asked again.
             options: See `SamplingOptions`.
 
         Returns:
-            One `Answer` a request, in their order.
+            One `Answer` for each request, in their order.
 
         Raises:
             InputError: As `ask`; the message says which request it was, when there are several.
         """
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; at least 1 is needed")
+        answers = dict(self.answers(requests, batch_size=batch_size, max_batch_tokens=max_batch_tokens, **options))
+        return [answers[number] for number in range(len(requests))]
+
+    def answers(
+        self,
+        requests: Iterable[Request],
+        *,
+        batch_size: int | None = None,
+        max_batch_tokens: int | None = None,
+        **options: Unpack[SamplingOptions],
+    ) -> Iterator[tuple[int, Answer]]:
+        """Answers requests as they come, and gives each answer as soon as it has ended.
+
+        Args:
+            requests: Any number, made as they are drawn if you like: only a few more are drawn than can be answered.
+                Requests of a list are checked before the first is answered, as far as they can be without their
+                pictures, and a picture that several of them share is read once.
+            batch_size: As in `batch`.
+            max_batch_tokens: As in `batch`.
+            options: See `SamplingOptions`.
+
+        Yields:
+            The number of a request, counted from 0, and its answer.
+
+        Raises:
+            InputError: As `ask`, with the number of the request; the answers to earlier requests have been given out.
+        """
+        from gar.assistant.reading import ahead
+
+        for name, value in (("batch_size", batch_size), ("max_batch_tokens", max_batch_tokens)):
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; at least 1 is needed")
         sampling = Sampling.checked(**options)
-        jobs: list[_Job] = []
-        for number, request in enumerate(requests):
-            try:
-                jobs.append(self._prepare(request))
-            except InputError as error:
-                if len(requests) == 1:
-                    raise
-                raise type(error)(f"request {number}: {error}") from error
-        answers: dict[int, Answer] = {}
-        free = [number for number, job in enumerate(jobs) if job.choices is None]
-        for start in range(0, len(free), batch_size):
-            numbers = free[start : start + batch_size]
-            answers.update(zip(numbers, self._generate([jobs[n] for n in numbers], sampling), strict=True))
-        for number, job in enumerate(jobs):
-            if job.choices is not None:
-                answers[number] = self._choose(job, job.choices)
-        return [answers[number] for number in range(len(jobs))]
+        listed = isinstance(requests, Sequence)
+        reader = self._reader(sampling.max_new_tokens, reuse=listed)
+        jobs = reader.jobs(reader.check(requests) if listed else requests, named=not listed or len(requests) > 1)
+        return self._engine.answers(
+            jobs if listed and len(requests) == 1 else ahead(jobs),
+            sampling,
+            batch_size=batch_size,
+            max_batch_tokens=max_batch_tokens,
+        )
+
+    # encode once, ask many
+
+    def encode(
+        self, picture: ImageSource, regions: Region | Sequence[Region] = (), *, way: Way = "exact"
+    ) -> EncodedScene:
+        """Looks at a picture and regions of it once; every verb takes the result in place of the picture.
+
+        In both ways a picture is read, cut into tiles and put through the first layer once, and a tile that no region
+        touches goes through the vision tower once. A question about all regions is read up to the question once.
+
+        * "exact": a description shows its region alone, as the published single-region code does. Each region's tiles
+          go through the tower here; its text is read when it is described.
+        * "shared": a description shows all regions of its group, as GAR's multi-turn training does; a group is as many
+          regions as the model has prompt tokens. The tower runs once a group, and the decoder reads the picture once a
+          group, here; a description then costs its region's own tokens. Answers may differ from those of the exact way.
+
+        Args:
+            picture: Anything that `gar.load_image` takes.
+            regions: What is asked about unless a verb is given other regions. Without any, in the exact way, only the
+                picture is looked at.
+            way: How regions are described.
+
+        Raises:
+            MediaError: The picture cannot be read.
+            RegionError: A region does not fit the picture.
+            PromptError: There is no region to share the picture.
+
+        Example:
+            ```python
+            scene = assistant.encode("kitchen.jpg", regions, way="shared")
+            for answer in assistant.describe(scene):
+                print(answer.text)
+            assistant.ask(scene, "Is <Prompt0> on <Prompt1>?")
+            ```
+        """
+        from gar.assistant.encoding import read_picture
+        from gar.assistant.scene_encoding import encode_scene
+
+        several = (regions,) if isinstance(regions, Region) else tuple(regions)
+        if way not in ("exact", "shared"):
+            raise InputError(f"way is {way!r}; allowed: 'exact', 'shared'")
+        if way == "shared" and not several:
+            raise PromptError("no region was given; the shared way needs at least 1")
+        return encode_scene(self._reader(1), read_picture(load_image(picture), self.processor), several, way)
+
+    def chat(self, picture: ImageSource | EncodedScene, regions: Region | Sequence[Region] | None = None) -> Dialogue:
+        """Begins a conversation about a scene; each question costs its own tokens, see `Dialogue`.
+
+        Args:
+            picture: A scene from `encode`, or anything that `gar.load_image` takes.
+            regions: With a picture: up to as many as the model has prompt tokens. A scene brings its own.
+
+        Raises:
+            InputError: As `encode`; or a scene was given with other regions; or there are none, or too many.
+        """
+        from gar.assistant.dialogue import Dialogue
+
+        if isinstance(picture, EncodedScene):
+            if regions is not None:
+                raise InputError("a scene brings its own regions; encode one with those that you mean")
+            scene = picture
+        else:
+            scene = self.encode(picture, _several(picture, regions))
+        self.processor.check_prompts(range(len(scene.regions)))
+        return Dialogue(self._engine, self._reader(1), scene)
 
     def info(self) -> dict[str, Any]:
         """What this model is: sizes, limits and where it came from, as plain values."""
+        from gar.assistant.quantization import parameter_count
+
         config, processor = self.model.config, self.processor
         vision, text = config.vision_config, config.text_config
         return {
             "name": self.name,
             "path": str(config.name_or_path),
-            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "parameters": parameter_count(self.model),
             "vision": f"{vision.stem} stem, {vision.num_hidden_layers} blocks of width {vision.hidden_size}",
             "text": f"{text.num_hidden_layers} layers of width {text.hidden_size}, {text.vocab_size} tokens",
             "tile_size": vision.image_size,
@@ -213,177 +306,16 @@ class GAR:
             "device": str(self.model.device),
         }
 
-    # how it is done
+    def _reader(self, max_new_tokens: int, *, reuse: bool = True) -> Reader:
+        from gar.assistant.reading import Reader
 
-    def _prepare(self, request: Request) -> _Job:
-        regions, processor = tuple(request.regions), self.processor
-        image = load_image(request.picture)
-        size = (image.height, image.width)
-        if request.question is None:
-            if len(regions) != 1:
-                raise PromptError(f"{len(regions)} regions without a question; give exactly 1 to describe it")
-            prompts = (processor.single_prompt,)
-            text = processor.describe_text()
-        else:
-            prompts = tuple(range(len(regions)))
-            text = processor.question_text(request.question, prompts)
-        notes = tuple(
-            note if len(regions) == 1 else f"<Prompt{prompt}>: {note}"
-            for prompt, region in zip(prompts, regions, strict=True)
-            if (note := region.note(size)) is not None
-        )
-        choices = None if request.choices is None else self._checked_choices(request.choices)
-        return _Job(image, text, regions, prompts, choices, notes)
+        return Reader(self.model, self.processor, max_new_tokens, reuse=reuse)
 
-    def _checked_choices(self, choices: Sequence[str]) -> tuple[str, ...]:
-        options = tuple(choice.strip() for choice in choices)
-        if len(options) < 2 or len(set(options)) != len(options) or not all(options):
-            raise PromptError(f"choices {list(options)}: give at least 2, all different, none empty")
-        for option in options:
-            token = self.processor.reserved_token(option)
-            if token is not None:
-                raise PromptError(f"the choice {option!r} holds the reserved token {token!r}")
-        return options
 
-    def _inputs(self, jobs: Sequence[_Job], max_new_tokens: int) -> ModelInputs:
-        inputs = self.processor(
-            [job.image for job in jobs],
-            [job.text for job in jobs],
-            [job.regions for job in jobs],
-            [job.prompts for job in jobs],
-        )
-        limit = self.model.config.text_config.max_position_embeddings
-        length = int(inputs["input_ids"].shape[1])
-        if length + max_new_tokens > limit:
-            raise PromptError(
-                f"{length} tokens to read and max_new_tokens {max_new_tokens} are more than the {limit} "
-                f"that this model can hold; ask for fewer new tokens, or load it with a smaller max_num_tiles"
-            )
-        inputs.to(self.model.device)
-        return inputs
-
-    def _generate(self, jobs: Sequence[_Job], sampling: Sampling) -> list[Answer]:
-        began = time.perf_counter()
-        inputs = self._inputs(jobs, sampling.max_new_tokens)
-        length = int(inputs["input_ids"].shape[1])
-        generated = cast("Any", self.model.generate(**inputs, **self._generate_options(sampling)))
-        seconds = time.perf_counter() - began
-        answers: list[Answer] = []
-        lengths: list[int] = inputs["attention_mask"].sum(1).tolist()
-        rows = cast("list[list[int]]", generated[:, length:].tolist())
-        for job, read, row in zip(jobs, lengths, rows, strict=True):
-            end = next((place for place, token in enumerate(row) if token in self._ends), None)
-            written = row if end is None else row[:end]
-            answers.append(
-                Answer(
-                    text=self._decode(written),
-                    regions=job.regions,
-                    finish_reason="length" if end is None else "stop",
-                    prompt_tokens=read,
-                    new_tokens=len(written) if end is None else end + 1,
-                    seconds=seconds,
-                    notes=job.notes,
-                    seed=sampling.seed,
-                )
-            )
-        return answers
-
-    def _generate_options(self, sampling: Sampling) -> dict[str, Any]:
-        return {
-            **sampling.options(),
-            "eos_token_id": self._ends,
-            "pad_token_id": int(self.processor.tokenizer.pad_token_id),
-        }
-
-    def _decode(self, ids: Sequence[int]) -> str:
-        # special tokens are kept: an answer may name a region, and "<Prompt2>" is one token
-        return str(self.processor.tokenizer.decode(ids, skip_special_tokens=False)).strip()
-
-    def _pieces(self, inputs: ModelInputs, sampling: Sampling) -> Iterator[str]:
-        from transformers import StoppingCriteriaList, TextIteratorStreamer
-
-        ends, stopped = self._ends, Event()
-        failure: list[BaseException] = []
-
-        class Pieces(TextIteratorStreamer):
-            def put(self, value: Any) -> None:
-                if self.next_tokens_are_prompt or int(value.reshape(-1)[0]) not in ends:
-                    super().put(value)
-
-        def has_stopped(input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-            return input_ids.new_full((len(input_ids),), int(stopped.is_set())).bool()
-
-        streamer = Pieces(self.processor.tokenizer, skip_prompt=True, skip_special_tokens=False)
-
-        def write() -> None:
-            try:
-                self.model.generate(
-                    **inputs,
-                    **self._generate_options(sampling),
-                    streamer=streamer,
-                    stopping_criteria=StoppingCriteriaList([has_stopped]),
-                )
-            except BaseException as error:
-                failure.append(error)
-                streamer.end()
-
-        def read() -> Iterator[str]:
-            thread = Thread(target=write, name="gar-stream", daemon=True)
-            thread.start()
-            begun, blanks = False, ""  # blanks around the answer are not part of it, so they wait for what follows
-            try:
-                for piece in cast("Iterator[str]", streamer):
-                    text = blanks + piece if begun else piece.lstrip()
-                    kept = text.rstrip()
-                    blanks = text[len(kept) :]
-                    if kept:
-                        begun = True
-                        yield kept
-            finally:
-                stopped.set()
-                thread.join()
-            if failure:
-                raise failure[0]
-
-        return read()
-
-    def _choose(self, job: _Job, choices: Sequence[str]) -> Answer:
-        import torch
-
-        began = time.perf_counter()
-        processor, model = self.processor, self.model
-        end = int(processor.tokenizer.eos_token_id)
-        options = [processor.answer_ids(choice) for choice in choices]
-        longest = max(map(len, options))
-        inputs = self._inputs([job], longest)
-        with torch.inference_mode():
-            first = model(**inputs, use_cache=True, logits_to_keep=1)  # the picture and question are read once
-            cache = first.past_key_values
-            cache.batch_repeat_interleave(len(options))
-            ids = processor.pad(options, end, "right").to(model.device)  # (C, M)
-            read = inputs["attention_mask"].expand(len(options), -1)
-            prompts = first.prompt_features
-            rest = model(
-                input_ids=ids[:, :-1],
-                attention_mask=torch.cat([read, torch.ones_like(ids[:, :-1])], 1),
-                past_key_values=cache,
-                prompt_features=None if prompts is None else prompts.expand(len(options), -1, -1),
-            )
-            start = first.logits.expand(len(options), -1, -1)
-            logits = torch.cat([start, rest.logits], 1).float().log_softmax(-1)  # (C, M, V)
-            likely = logits.gather(2, ids[..., None])[..., 0].cpu()
-            scores = torch.stack([row[: len(own)].sum() for row, own in zip(likely, options, strict=True)])
-            shares = cast("list[float]", scores.double().softmax(0).tolist())
-        probabilities = dict(zip(choices, shares, strict=True))
-        best = max(probabilities, key=probabilities.__getitem__)
-        return Answer(
-            text=best,
-            regions=job.regions,
-            finish_reason="choice",
-            prompt_tokens=int(inputs["attention_mask"].sum()),
-            new_tokens=0,
-            seconds=time.perf_counter() - began,
-            notes=job.notes,
-            choice=best,
-            probabilities=probabilities,
-        )
+def _several(picture: ImageSource | EncodedScene, regions: Region | Sequence[Region] | None) -> tuple[Region, ...]:
+    """The regions that are meant."""
+    if regions is None:
+        if isinstance(picture, EncodedScene):
+            return picture.regions
+        raise PromptError("no regions were given; only a scene brings its own")
+    return (regions,) if isinstance(regions, Region) else tuple(regions)

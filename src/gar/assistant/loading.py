@@ -6,13 +6,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gar.assistant.gar import GAR
+from gar.assistant.quantization import check_quantize, quantize_int8
 from gar.errors import CheckpointError, GARError, InputError
 
 if TYPE_CHECKING:
     import torch
+    from transformers.utils.quantization_config import QuantizationConfigMixin
 
 __all__ = ["load"]
 
@@ -24,6 +26,8 @@ def load(
     dtype: str | torch.dtype | None = None,
     max_num_tiles: int | None = None,
     replay_spatial_scale: float | None = None,
+    quantize: Literal["int8"] | QuantizationConfigMixin | None = None,
+    compile: bool = False,
 ) -> GAR:
     """Loads a model.
 
@@ -35,10 +39,14 @@ def load(
         max_num_tiles: Most tiles of one picture, the thumbnail not counted; by default the model's.
         replay_spatial_scale: 1.0 replays features where the region is; published checkpoints carry 1/28, as they
             were trained.
+        quantize: "int8" for 8-bit linear layers on a CPU (answers may differ, docs/performance.md says how much); on
+            CUDA a configuration of transformers, such as `BitsAndBytesConfig` or `GPTQConfig`.
+        compile: Whether to decode with compiled graphs over a static cache, for CUDA. The first answers take minutes.
 
     Raises:
         CheckpointError: There is no such model, or it cannot be loaded.
-        InputError: The device or dtype is unknown, or a setting is out of range.
+        InputError: The device or dtype is unknown, a setting is out of range, or the quantisation does not go with
+            the device.
     """
     import torch
 
@@ -65,12 +73,20 @@ def load(
                 raise ValueError(f"config.json is not one of model_type {GARConfig.model_type!r}")
             config: Any = GARConfig.from_pretrained(where, **changed)
             precision = _precision(dtype, config.dtype, target)
+        quantization = check_quantize(quantize, target, precision)
         with _reading("processor", where):
             processor = GARProcessor.from_pretrained(where, config=config, **settings)
         with _reading("weights", where):
-            loaded = cast("Any", GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision))
-    loaded.eval().requires_grad_(False).to(target)
-    return GAR(loaded, processor, str(model))
+            loaded = cast(
+                "Any",
+                GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision, **quantization),
+            )
+    loaded.eval().requires_grad_(False)
+    if quantize == "int8":
+        quantize_int8(loaded)
+    elif not quantization:  # what was quantised while it was loaded is where it must be
+        loaded.to(target)
+    return GAR(loaded, processor, str(model), compile=compile)
 
 
 @contextmanager

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gar.errors import InputError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Sampling", "SamplingOptions"]
+__all__ = ["Sampling", "SamplingOptions", "TokenChooser"]
 
 MAX_NEW_TOKENS = 256
 """Longest answer, unless asked otherwise."""
@@ -68,49 +69,50 @@ class Sampling:
             raise InputError(f"seed is {seed}; allowed: 0 to 2^63 - 1")
         return cls(max_new_tokens, temperature, top_p, drawn)
 
-    def options(self) -> dict[str, Any]:
-        """As `generate` takes them."""
-        if self.seed is None:
-            return {"max_new_tokens": self.max_new_tokens, "do_sample": False}
-        from transformers import LogitsProcessorList
-
-        # the draw leaves one token possible, which "greedy" then takes
-        draws = LogitsProcessorList([SeededDraw(self.seed, self.temperature, self.top_p)])  # pyright: ignore
-        return {"max_new_tokens": self.max_new_tokens, "do_sample": False, "logits_processor": draws}
+    def chooser(self, rows: int) -> TokenChooser:
+        """What chooses the tokens of so many rows."""
+        return TokenChooser(self, rows)
 
 
-class SeededDraw:
-    """Draws the next token of each row, as a logits processor of transformers' `generate`.
+class TokenChooser:
+    """Chooses the next token of each row.
 
     Each row has a generator of its own, so a row's answer does not depend on the rows beside it, on other threads or
     on torch's global random state, which stays untouched.
 
     Args:
-        seed: Of every row's generator.
-        temperature: Divides the logits; above 0.
-        top_p: The likeliest tokens that hold this much probability together can be drawn; the likeliest always.
+        sampling: How.
+        rows: B.
 
     Example:
         >>> import torch
-        >>> SeededDraw(seed=0, temperature=1.0, top_p=0.5)(None, torch.tensor([[0.0, 2.0, 1.0]]))
-        tensor([[-inf, 0., -inf]])
+        >>> Sampling.checked(temperature=1.0, top_p=0.5, seed=0).chooser(1)(torch.tensor([[0.0, 2.0, 1.0]]))
+        tensor([1])
     """
 
-    def __init__(self, seed: int, temperature: float, top_p: float):
-        self.seed, self.temperature, self.top_p = seed, temperature, top_p
-        self.generators: list[torch.Generator] = []
+    def __init__(self, sampling: Sampling, rows: int):
+        import torch
 
-    def __call__(self, input_ids: Any, scores: torch.Tensor) -> torch.Tensor:
-        """(B, V) logits → (B, V): 0 for the token that was drawn, minus infinity for all others."""
+        self.temperature, self.top_p = sampling.temperature, sampling.top_p
+        seed = sampling.seed
+        self.generators = [] if seed is None else [torch.Generator().manual_seed(seed) for _ in range(rows)]
+
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        """(B, V) logits → (B,) token ids."""
         import torch
 
         if not self.generators:
-            self.generators = [torch.Generator().manual_seed(self.seed) for _ in scores]
-        logits = scores.float() / max(self.temperature, 1e-6)  # float32 cannot divide by less
-        likely, order = torch.sort(logits.softmax(-1), dim=-1, descending=True, stable=True)
+            return logits.argmax(-1)
+        scaled = logits.float() / max(self.temperature, 1e-6)  # float32 cannot divide by less
+        likely, order = torch.sort(scaled.softmax(-1), dim=-1, descending=True, stable=True)
         reached = likely.cumsum(-1)
         allowed = (reached - likely < self.top_p).sum(-1, keepdim=True)  # (B, 1) how many tokens can be drawn
-        drawn = torch.stack([torch.rand(1, generator=generator) for generator in self.generators]).to(scores.device)
+        drawn = torch.stack([torch.rand(1, generator=generator) for generator in self.generators]).to(logits.device)
         at = drawn * reached.gather(-1, allowed - 1)
         place = torch.minimum((reached <= at).sum(-1, keepdim=True), allowed - 1)
-        return torch.full_like(scores, float("-inf")).scatter(-1, order.gather(-1, place), 0.0)
+        return order.gather(-1, place)[:, 0]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Goes on with some of the rows only."""
+        if self.generators:
+            self.generators = [self.generators[row] for row in rows]
