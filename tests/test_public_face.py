@@ -10,6 +10,8 @@ FACE = {
     "GAR",
     "Answer",
     "CheckpointError",
+    "Dialogue",
+    "EncodedScene",
     "GARConfig",
     "GARError",
     "GARForConditionalGeneration",

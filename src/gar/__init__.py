@@ -26,7 +26,8 @@ from gar.errors import (
 )
 
 if TYPE_CHECKING:
-    from gar.assistant import GAR, Answer, Request, load
+    from gar.assistant import GAR, Answer, EncodedScene, Request, load
+    from gar.assistant.dialogue import Dialogue
     from gar.media import load_image
     from gar.model.configuration import GARConfig
     from gar.model.modeling import GARForConditionalGeneration
@@ -39,6 +40,8 @@ __all__ = [
     "GAR",
     "Answer",
     "CheckpointError",
+    "Dialogue",
+    "EncodedScene",
     "GARConfig",
     "GARError",
     "GARForConditionalGeneration",
@@ -57,6 +60,8 @@ __all__ = [
 _HOMES = {
     "GAR": "gar.assistant",
     "Answer": "gar.assistant",
+    "Dialogue": "gar.assistant.dialogue",
+    "EncodedScene": "gar.assistant",
     "Request": "gar.assistant",
     "load": "gar.assistant",
     "Region": "gar.regions",

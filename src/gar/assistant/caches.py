@@ -71,7 +71,8 @@ class Slots(Cache):
     """
 
     def __init__(self, room: torch.Tensor, length: int = 0):
-        super().__init__(layers=[_SlotLayer(layer, length) for layer in room])
+        self._slot_layers = [_SlotLayer(layer, length) for layer in room]
+        super().__init__(layers=[*self._slot_layers])
         self.room = room
 
     @classmethod
@@ -96,7 +97,7 @@ class Slots(Cache):
 
     def fill(self, length: int) -> None:
         """Says that the first `length` slots are filled, be it more or fewer than before."""
-        for layer in self.layers:
+        for layer in self._slot_layers:
             layer.length = length
 
     def part(self, rows: slice, first_slot: int, length: int = 0) -> Slots:

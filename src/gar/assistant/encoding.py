@@ -131,13 +131,13 @@ def show(picture: Picture, regions: tuple[Region, ...], prompts: tuple[int, ...]
         masks = [region.to_mask(picture.size) for region in regions]
         tiles = processor.mask_inputs(masks, prompts, picture.grid)
         crops = None if picture.pixels is None else processor.crop_inputs(picture.pixels, masks)
-        touched = tiles.flatten(1).any(1).nonzero().flatten().tolist()
+        touched = np.flatnonzero(tiles.flatten(1).any(1).numpy())
         shown = Shown(
             picture,
             regions,
             prompts,
             [normalised_box(mask) for mask in masks],
-            {tile: tiles[tile].clone() for tile in touched},
+            {int(tile): tiles[tile].clone() for tile in touched},
             crops,
         )
         picture.shown[shown.name] = shown
@@ -164,7 +164,7 @@ def encode(model: GARForConditionalGeneration, several: Sequence[Shown]) -> None
         region_boxes=torch.tensor([box for shown in new for box in shown.boxes], device=device),
         region_index=torch.tensor([(i, k) for i, shown in enumerate(new) for k in shown.prompts], device=device),
     )
-    replay = told.replay.split([len(shown.prompts) for shown in new])
+    replay = torch.split(told.replay, [len(shown.prompts) for shown in new])
     for index, (shown, own) in enumerate(zip(new, tiles, strict=True)):
         count = _picture_tiles(shown, config)
         shown.features = Features(
@@ -237,7 +237,7 @@ def _on_device(tiles: torch.Tensor, model: GARForConditionalGeneration) -> torch
 
 def _stem(model: GARForConditionalGeneration, tiles: torch.Tensor) -> torch.Tensor:
     stem = model.model.vision_tower.patch_embed
-    return torch.cat([stem(_on_device(part, model)) for part in tiles.split(TILES_AT_ONCE)])
+    return torch.cat([stem(_on_device(part, model)) for part in torch.split(tiles, TILES_AT_ONCE)])
 
 
 @torch.inference_mode()
@@ -247,7 +247,7 @@ def look(model: GARForConditionalGeneration, pictures: Sequence[Picture]) -> Non
     waiting = [picture.tiles for picture in new if picture.tiles is not None]
     if not waiting:
         return
-    features = _stem(model, torch.cat(waiting)).split([len(tiles) for tiles in waiting])
+    features = torch.split(_stem(model, torch.cat(waiting)), [len(tiles) for tiles in waiting])
     for picture, own in zip(new, features, strict=True):
         picture.patch_features, picture.tiles = own.clone(), None  # a copy, so that each can be freed alone
 

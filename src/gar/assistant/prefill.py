@@ -187,7 +187,7 @@ def keep(model: GARForConditionalGeneration, shown: Shown, ids: Sequence[int]) -
     return prefix
 
 
-def common_start(texts: Sequence[Sequence[int]], model: GARForConditionalGeneration) -> int:
+def common_start(texts: Sequence[tuple[int, ...]], model: GARForConditionalGeneration) -> int:
     """How many tokens all texts begin with, the last token of the shortest left out and no run of features cut.
 
     The tokens of one text that carry features stand in runs, which are embedded as wholes.

@@ -8,6 +8,7 @@ quantisation configuration of transformers is handed through to `from_pretrained
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gar.errors import InputError
@@ -63,17 +64,19 @@ def quantize_int8(model: GARForConditionalGeneration) -> None:
         model: In float32 on a CPU. It can no longer be trained or saved.
     """
     import torch
-    from torch.ao.quantization import default_dynamic_qconfig, quantize_dynamic
+    from torch.ao.quantization.qconfig import default_dynamic_qconfig
 
     known = torch.backends.quantized.supported_engines
     torch.backends.quantized.engine = next(name for name in ("x86", "onednn", "qnnpack") if name in known)
+    # torch names a successor, whose CPU kernels are slower (docs/performance.md)
+    quantize_dynamic: Any = import_module("torch.ao.quantization").quantize_dynamic
     parts: list[tuple[Any, Any]] = [
         (model.model.vision_tower.blocks, torch.nn.Linear),
         (model.model.language_model.layers, torch.nn.Linear),
         (model, "lm_head"),
     ]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch names its successor, whose CPU kernels are slower (docs/performance.md)
+        warnings.simplefilter("ignore")
         for part, layers in parts:
             quantize_dynamic(part, {layers: default_dynamic_qconfig}, inplace=True)
 

@@ -7,7 +7,8 @@ Shapes: B rows, Q tokens of all options of a row, S slots of the texts, V vocabu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -42,12 +43,12 @@ def score(model: GARForConditionalGeneration, texts: Texts) -> list[dict[str, fl
     for row, (job, own) in enumerate(zip(texts.jobs, options, strict=True)):
         first = texts.logits[row].log_softmax(-1)  # (V,)
         rest = model.lm_head(read.last_hidden_state[row]).float().log_softmax(-1)  # (Q, V)
-        ends = torch.tensor([len(ids) - 1 for ids in own]).cumsum(0).tolist()
+        ends = accumulate(len(ids) - 1 for ids in own)
         scores = [
             first[ids[0]] + rest[torch.arange(end - len(ids) + 1, end), list(ids[1:])].sum()
             for ids, end in zip(own, ends, strict=True)
         ]
-        shares = torch.stack(scores).double().softmax(0).tolist()
+        shares = cast("list[float]", torch.stack(scores).double().softmax(0).tolist())
         found.append(dict(zip(job.options or {}, shares, strict=True)))
     return found
 

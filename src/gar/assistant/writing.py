@@ -8,7 +8,7 @@ Shapes: B rows, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -58,7 +58,7 @@ def _write(
     for count in range(1, sampling.max_new_tokens + 1):
         with torch.inference_mode():
             chosen = chooser(logits)
-            tokens: list[int] = chosen.tolist()
+            tokens = cast("list[int]", chosen.tolist())
         written = [(row, token) for row, token in zip(rows, tokens, strict=True) if row not in ended]
         ended.update(row for row, token in written if token in ends)
         yield written
