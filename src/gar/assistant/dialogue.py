@@ -139,11 +139,13 @@ class Dialogue:
         model = self._engine.model
         encode(model, [job.shown])
         total = len(job.ids) + job.room
+        # room for half as much again, so that a long conversation is copied a few times, and not at every turn
+        room = min(total + total // 2, max(total, int(model.config.text_config.max_position_embeddings)))
         if self._slots is None:
             prefix = keep(model, job.shown, job.ids[: question_start(job.ids, model)])
-            self._slots = prefix.slots.resized(total)
+            self._slots = prefix.slots.resized(room)
         elif self._slots.room.shape[-2] < total:
-            self._slots = self._slots.resized(total)
+            self._slots = self._slots.resized(room)
         done = self._slots.length
         prompts = spoken_prompts([job.shown])
         new = torch.tensor([job.ids[done:]], device=model.device)

@@ -3,7 +3,7 @@
 * Jobs are drawn as they are needed and gathered in windows; within one, those of one picture stay together, and
   batches are made of jobs of similar length. The first window is one batch, so that the first answers come soon.
 * A batch has at most so many tokens, read and to be written (`max_batch_tokens`). If memory is too small all the same,
-  the number is halved and what was not answered is asked again.
+  the number is halved and what was not answered is asked again; see `gar.assistant.memory`.
 * Answers are given out as soon as they have ended.
 """
 
@@ -17,7 +17,7 @@ import torch
 
 from gar.assistant.answer import Answer
 from gar.assistant.compiled import CompiledDecoder
-from gar.assistant.memory import batch_tokens, is_out_of_memory
+from gar.assistant.memory import BatchLimit, batch_tokens, is_out_of_memory
 from gar.assistant.prefill import Texts, read
 from gar.assistant.scoring import score
 from gar.assistant.writing import write
@@ -50,14 +50,17 @@ class Engine:
         ends: Any = model.config.text_config.eos_token_id
         listed: list[int] = [] if ends is None else [*ends] if isinstance(ends, list) else [ends]  # pyright: ignore
         self.ends = frozenset({*listed, int(processor.tokenizer.eos_token_id)})
-        self._found_tokens: int | None = None
+        self._limit: BatchLimit | None = None
 
     @property
     def max_batch_tokens(self) -> int:
         """Tokens of a batch that fit into memory, as estimated when first asked and corrected since."""
-        if self._found_tokens is None:
-            self._found_tokens = batch_tokens(self.model)
-        return self._found_tokens
+        return self._found_limit().tokens
+
+    def _found_limit(self) -> BatchLimit:
+        if self._limit is None:
+            self._limit = BatchLimit(batch_tokens(self.model))
+        return self._limit
 
     def answers(
         self, jobs: Iterable[Job], sampling: Sampling, *, batch_size: int | None, max_batch_tokens: int | None
@@ -73,9 +76,9 @@ class Engine:
         Yields:
             The number of each request and its answer.
         """
-        limit = max_batch_tokens or self.max_batch_tokens
-        for window in windows(jobs, limit):
-            waiting = batches(window, limit, batch_size)
+        limit = BatchLimit(max_batch_tokens) if max_batch_tokens else self._found_limit()
+        for window in windows(jobs, limit.tokens):
+            waiting = batches(window, limit.tokens, batch_size)
             while waiting:
                 batch = waiting.pop(0)
                 done: set[int] = set()
@@ -83,18 +86,17 @@ class Engine:
                     for number, answer in self._answer(batch, sampling):
                         done.add(number)
                         yield number, answer
+                    limit.went_well(_tokens(batch))
                     continue
                 except Exception as error:
                     if len(batch) == 1 or not is_out_of_memory(error):
                         raise
                 # here, where the error and all that it holds is gone
-                limit = max(1, min(limit, _tokens(batch)) // 2)
-                if max_batch_tokens is None:
-                    self._found_tokens = limit
+                limit.failed(_tokens(batch))
                 if self.model.device.type == "cuda":
                     torch.cuda.empty_cache()
                 left = [job for job in batch if job.number not in done]
-                waiting = batches([*left, *(job for later in waiting for job in later)], limit, batch_size)
+                waiting = batches([*left, *(job for later in waiting for job in later)], limit.tokens, batch_size)
 
     def tokens(self, job: Job, sampling: Sampling) -> Iterator[int]:
         """Answers one job token by token, those that end a turn left out."""

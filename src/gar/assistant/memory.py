@@ -3,6 +3,10 @@
 A batch holds, for every token of every row, keys and values of all layers and a few vectors of the decoder's width;
 and, whatever its size, the activations of one pass of the decoder and of some tiles in the tower. What is left of a
 share of the free memory after the latter, divided by the former, is the number of tokens.
+
+Memory may be too small all the same, because the estimate is wrong or because others took some. So the number is
+halved then, and grows again by an eighth with each full batch that went well: where it was too large for good, one
+batch in about eight is asked twice; where others have left, it soon is what it was.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from gar.assistant.prefill import PASS_TOKENS
 if TYPE_CHECKING:
     from gar.model.modeling import GARForConditionalGeneration
 
-__all__ = ["batch_tokens", "is_out_of_memory"]
+__all__ = ["BatchLimit", "batch_tokens", "is_out_of_memory"]
 
 _SHARE = 0.6
 """Of the free memory; the rest is for what the estimate leaves out, and for others."""
@@ -29,6 +33,35 @@ _MOST_ON_CPU = 16384
 """Tokens of a batch on a CPU: there more rows at once are not faster, and answers come later."""
 
 _LEAST = 1024
+
+
+class BatchLimit:
+    """Most tokens of a batch, learnt from what happens.
+
+    Args:
+        most: What is never gone beyond.
+
+    Example:
+        >>> limit = BatchLimit(8000)
+        >>> limit.failed(6000)
+        >>> limit.tokens
+        3000
+        >>> limit.went_well(2900), limit.tokens
+        (None, 3376)
+    """
+
+    def __init__(self, most: int):
+        self.most = most
+        self.tokens = most
+
+    def failed(self, tokens: int) -> None:
+        """A batch of so many tokens was too large."""
+        self.tokens = max(1, min(self.tokens, tokens) // 2)
+
+    def went_well(self, tokens: int) -> None:
+        """A batch of so many tokens was answered; only one that was nearly full says something."""
+        if 4 * tokens >= 3 * self.tokens:
+            self.tokens = min(self.most, self.tokens + self.tokens // 8 + 1)
 
 
 def batch_tokens(model: GARForConditionalGeneration) -> int:

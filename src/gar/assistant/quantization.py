@@ -85,6 +85,8 @@ def parameter_count(model: GARForConditionalGeneration) -> int:
     """Numbers that a model has learnt, those in 8 bits too."""
     from torch.ao.nn.quantized.dynamic import Linear
 
-    packed: list[Any] = [module for module in model.modules() if isinstance(module, Linear)]
+    # a tied head in 8 bits is a copy of the embeddings, which are counted already
+    copied = model.lm_head if model.config.tie_word_embeddings else None
+    packed: list[Any] = [part for part in model.modules() if isinstance(part, Linear) and part is not copied]
     numbers = [*model.parameters(), *(values for module in packed for values in (module.weight(), module.bias()))]
     return sum(values.numel() for values in numbers if values is not None)
