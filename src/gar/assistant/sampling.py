@@ -71,48 +71,59 @@ class Sampling:
 
     def chooser(self, rows: int) -> TokenChooser:
         """What chooses the tokens of so many rows."""
-        return TokenChooser(self, rows)
+        return TokenChooser([self] * rows)
 
 
 class TokenChooser:
     """Chooses the next token of each row.
 
-    Each row has a generator of its own, so a row's answer does not depend on the rows beside it, on other threads or
-    on torch's global random state, which stays untouched.
+    Each row has options and a generator of its own, so a row's answer does not depend on the rows beside it, on other
+    threads or on torch's global random state, which stays untouched.
 
     Args:
-        sampling: How.
-        rows: B.
+        samplings: How, row by row.
 
     Example:
         >>> import torch
-        >>> Sampling.checked(temperature=1.0, top_p=0.5, seed=0).chooser(1)(torch.tensor([[0.0, 2.0, 1.0]]))
-        tensor([1])
+        >>> greedy, sampled = Sampling.checked(), Sampling.checked(temperature=1.0, top_p=0.5, seed=0)
+        >>> TokenChooser([greedy, sampled])(torch.tensor([[5.0, 2.0, 1.0], [0.0, 2.0, 1.0]]))
+        tensor([0, 1])
     """
 
-    def __init__(self, sampling: Sampling, rows: int):
-        import torch
-
-        self.temperature, self.top_p = sampling.temperature, sampling.top_p
-        seed = sampling.seed
-        self.generators = [] if seed is None else [torch.Generator().manual_seed(seed) for _ in range(rows)]
+    def __init__(self, samplings: Sequence[Sampling]):
+        self._rows: list[tuple[Sampling, torch.Generator | None]] = []
+        self.join(samplings)
 
     def __call__(self, logits: torch.Tensor) -> torch.Tensor:
         """(B, V) logits → (B,) token ids."""
         import torch
 
-        if not self.generators:
-            return logits.argmax(-1)
-        scaled = logits.float() / max(self.temperature, 1e-6)  # float32 cannot divide by less
+        chosen = logits.argmax(-1)
+        drawing = [(row, *options) for row, options in enumerate(self._rows) if options[1] is not None]
+        if not drawing:
+            return chosen
+        rows = torch.tensor([row for row, _, _ in drawing], device=logits.device)
+        # float32 cannot divide by less
+        heat = torch.tensor([max(sampling.temperature, 1e-6) for _, sampling, _ in drawing], device=logits.device)
+        top_p = torch.tensor([sampling.top_p for _, sampling, _ in drawing], device=logits.device)
+        scaled = logits[rows].float() / heat[:, None]
         likely, order = torch.sort(scaled.softmax(-1), dim=-1, descending=True, stable=True)
         reached = likely.cumsum(-1)
-        allowed = (reached - likely < self.top_p).sum(-1, keepdim=True)  # (B, 1) how many tokens can be drawn
-        drawn = torch.stack([torch.rand(1, generator=generator) for generator in self.generators]).to(logits.device)
+        allowed = (reached - likely < top_p[:, None]).sum(-1, keepdim=True)  # how many tokens can be drawn
+        drawn = torch.stack([torch.rand(1, generator=generator) for _, _, generator in drawing]).to(logits.device)
         at = drawn * reached.gather(-1, allowed - 1)
         place = torch.minimum((reached <= at).sum(-1, keepdim=True), allowed - 1)
-        return order.gather(-1, place)[:, 0]
+        chosen[rows] = order.gather(-1, place)[:, 0]
+        return chosen
 
     def keep(self, rows: Sequence[int]) -> None:
         """Goes on with some of the rows only."""
-        if self.generators:
-            self.generators = [self.generators[row] for row in rows]
+        self._rows = [self._rows[row] for row in rows]
+
+    def join(self, samplings: Sequence[Sampling]) -> None:
+        """Takes in further rows, behind those that are there."""
+        import torch
+
+        for sampling in samplings:
+            generator = None if sampling.seed is None else torch.Generator().manual_seed(sampling.seed)
+            self._rows.append((sampling, generator))

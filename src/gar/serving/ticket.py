@@ -56,8 +56,12 @@ class Ticket:
         self.tokens: list[int] = []
         """Written so far; the worker's."""
         self.cancelled = False
+        """Whether nobody waits for it any longer."""
+        self.ended = False
+        """Whether the worker is done with it."""
         self._place = place
-        self._taken = self._created = time.perf_counter()
+        self.taken = self._created = time.perf_counter()
+        """When its batch began."""
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[str | Answer | Exception] = asyncio.Queue()
         self._end: Answer | Exception | None = None
@@ -105,8 +109,8 @@ class Ticket:
 
     def begin(self) -> None:
         """Its batch begins."""
-        self._taken = time.perf_counter()
-        self.seconds.waited = self._taken - self._created
+        self.taken = time.perf_counter()
+        self.seconds.waited = self.taken - self._created
 
     def say(self, piece: str) -> None:
         """Gives out a piece."""
@@ -114,8 +118,10 @@ class Ticket:
 
     def finish(self, end: Answer | Exception) -> None:
         """Gives out the answer, or why there is none."""
-        self.seconds.answered = time.perf_counter() - self._taken
-        self._tell(end)
+        if not self.ended:
+            self.ended = True
+            self.seconds.answered = time.perf_counter() - self.taken
+            self._tell(end)
 
     def _tell(self, event: str | Answer | Exception) -> None:
         if self.cancelled or self._loop.is_closed():
