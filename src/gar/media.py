@@ -10,8 +10,7 @@ Choices of this file:
 * Sizes are checked before anything of that size is read or decoded: bytes before reading, pixels in the
   header.
 * Only formats that Pillow decodes itself are opened (`FORMATS`). EPS and the like would start other programs.
-* Nothing is fetched from a host that the caller has not named, redirects included; size and time are
-  bounded. Proxy settings, cookies and passwords are not used.
+* Nothing is fetched from a host that the caller has not named, see `gar.fetching`.
 * Color: alpha and transparent palette entries are dropped, not blended, so hidden colors show; this is what
   the published GAR code does. 16-bit grey and arrays are divided by 257, not clipped. Color profiles are
   not applied.
@@ -22,27 +21,22 @@ Choices of this file:
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
-import http.client
 import io
 import re
-import socket
 import stat
 import threading
-import time
 import warnings
 from collections.abc import Collection, Generator
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urljoin, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from gar.errors import MediaError
+from gar.fetching import check_bytes, fetch, read_data_url, short_name, url_name
 
 __all__ = ["FORMATS", "ImageSource", "load_image"]
 
@@ -51,12 +45,6 @@ ImageSource: TypeAlias = str | Path | bytes | bytearray | Image.Image | NDArray[
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """Pillow's names of the file formats that are opened; MPO, of several frames, opens as JPEG."""
-
-_MAX_HOPS = 5
-"""Requests for one picture: the first and four redirects."""
-_STALL_SECONDS = 10.0
-"""How long a server may keep silent."""
-_URL_SAFE = "/%:@!$&'()*+,;=~?-._"
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -115,16 +103,15 @@ def load_image(
     if isinstance(source, str) and (scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)", source)):
         kind = scheme[0].lower()
         if kind == "data":
-            data = _read_data_url(source, max_bytes)
+            data = read_data_url(source, max_bytes)
             return _decode(data, f"the data URL of {len(source)} characters", max_pixels, max_bytes)
         if kind in ("http", "https"):
-            names = [allow_hosts] if isinstance(allow_hosts, str) else allow_hosts
-            data = _fetch(source, {name.lower() for name in names}, max_bytes, max_seconds)
-            return _decode(data, _url_name(urlsplit(source)), max_pixels, max_bytes)
+            data = fetch(source, allow_hosts=allow_hosts, max_bytes=max_bytes, max_seconds=max_seconds)
+            return _decode(data, url_name(source), max_pixels, max_bytes)
         if source[scheme.end() :].startswith("://"):
-            raise MediaError(f"{_short(source)}: {kind} URLs are not read; allowed are http, https and data")
+            raise MediaError(f"{short_name(source)}: {kind} URLs are not read; allowed are http, https and data")
     if isinstance(source, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return _decode(_read_file(source, max_bytes), _short(source), max_pixels, max_bytes)
+        return _decode(_read_file(source, max_bytes), short_name(source), max_pixels, max_bytes)
     raise MediaError(
         f"a picture cannot be of type {type(source).__name__}; allowed are a path, bytes, a data URL, "
         "an http(s) URL, a Pillow image and a numpy array"
@@ -133,12 +120,12 @@ def load_image(
 
 def _read_file(path: str | Path, max_bytes: int) -> bytes:
     """Bytes of a regular file; devices and pipes, which may never end, are refused."""
-    name = _short(path)
+    name = short_name(path)
     try:
         file = Path(path)
         status = file.stat()
         if stat.S_ISREG(status.st_mode):
-            _check_bytes(status.st_size, name, max_bytes)
+            check_bytes(status.st_size, name, max_bytes)
             with file.open("rb") as stream:
                 return stream.read(max_bytes + 1)
     except MediaError:
@@ -153,112 +140,9 @@ def _read_file(path: str | Path, max_bytes: int) -> bytes:
     raise MediaError(f"{name} is {what}; needed is a picture file")
 
 
-def _read_data_url(url: str, max_bytes: int) -> bytes:
-    """Bytes of `data:[type][;base64],payload` (RFC 2397)."""
-    name = f"the data URL of {len(url)} characters"
-    head, comma, payload = url.partition(",")
-    if not comma:
-        raise MediaError(f"{name} has no comma before its data")
-    # A byte takes at most four characters: three (%41) times the four thirds of base64.
-    if len(payload) > 4 * max_bytes:
-        raise MediaError(f"{name} is too long; allowed are {max_bytes} bytes (max_bytes)")
-    if not payload.isascii():
-        raise MediaError(f"{name} holds characters that are not ASCII")
-    data = unquote_to_bytes(payload)
-    if not head.lower().endswith(";base64"):
-        return data
-    try:
-        return base64.b64decode(b"".join(data.split()), validate=True)
-    except binascii.Error as error:
-        raise MediaError(f"{name} does not hold valid base64") from error
-
-
-def _fetch(url: str, hosts: set[str], max_bytes: int, max_seconds: float) -> bytes:
-    """Bytes behind an http(s) URL, following redirects only to hosts that are allowed."""
-    deadline = time.monotonic() + max_seconds
-    for _ in range(_MAX_HOPS):
-        parts = _checked_url(url, hosts)
-        name = _url_name(parts)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise MediaError(f"{name} took more than {max_seconds:g} s (max_seconds)")
-        try:
-            status, location, data = _get(parts, max_bytes, left)
-        except MediaError:
-            raise
-        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-            # An AttributeError, too, is a connection that was hung up while it was being read.
-            late = time.monotonic() >= deadline
-            reason = f"more than {max_seconds:g} s (max_seconds)" if late else type(error).__name__
-            raise MediaError(f"{name} cannot be fetched: {reason}") from error
-        if time.monotonic() >= deadline:  # hung up, which reads like the end of the data
-            raise MediaError(f"{name} cannot be fetched: more than {max_seconds:g} s (max_seconds)")
-        if status == 200:
-            return data
-        if status not in (301, 302, 303, 307, 308):
-            raise MediaError(f"{name} answered with status {status}; needed is 200")
-        url = location
-    raise MediaError(f"the URL leads to more than {_MAX_HOPS - 1} redirects")
-
-
-def _get(parts: SplitResult, max_bytes: int, seconds: float) -> tuple[int, str, bytes]:
-    """One request: status, where a redirect would lead, and the data, limited in its number of bytes."""
-    secure = parts.scheme == "https"
-    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=min(seconds, _STALL_SECONDS))
-    with contextlib.closing(connection):
-        connection.connect()
-        # A server that sends a byte now and then never stalls, so a clock hangs up on it.
-        clock = threading.Timer(seconds, _hang_up, [connection.sock])
-        clock.daemon = True
-        clock.start()
-        try:
-            path = quote(parts.path or "/", safe=_URL_SAFE)
-            query = f"?{quote(parts.query, safe=_URL_SAFE)}" if parts.query else ""
-            headers = {"User-Agent": "grasp-any-region", "Accept": "image/*"}
-            connection.request("GET", path + query, headers=headers)
-            response = connection.getresponse()
-            if response.status != 200:
-                location = urljoin(parts.geturl(), response.getheader("Location", ""))
-                return response.status, location, b""
-            if response.length is not None:
-                _check_bytes(response.length, _url_name(parts), max_bytes)
-            return 200, "", response.read(max_bytes + 1)
-        finally:
-            clock.cancel()
-
-
-def _hang_up(sock: socket.socket) -> None:
-    """Ends whatever another thread is reading from a socket."""
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _checked_url(url: str, hosts: set[str]) -> SplitResult:
-    """The parts of a URL that may be fetched."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise MediaError(f"the URL of {len(url)} characters has no readable host or port") from error
-    name = _url_name(parts)
-    if parts.scheme not in ("http", "https"):
-        raise MediaError(f"{name}: only http and https are fetched")
-    # Characters by which two readers of a URL may disagree about its host.
-    if not host or "@" in parts.netloc or re.search(r"[\x00-\x1f\x7f\\]", url):
-        raise MediaError(f"{name}: needed is http(s)://host/path, without a user name or control characters")
-    if host not in hosts:
-        allowed = ", ".join(sorted(hosts)) or "none"
-        raise MediaError(
-            f"{name}: host {_short(host)} is not allowed (allowed: {allowed}); "
-            f"to fetch from it pass allow_hosts=[{_short(host)}]"
-        )
-    return parts
-
-
 def _decode(data: bytes | bytearray, name: str, max_pixels: int, max_bytes: int) -> Image.Image:
     """A picture from the bytes of a file."""
-    _check_bytes(len(data), name, max_bytes)
+    check_bytes(len(data), name, max_bytes)
     if not data:
         raise MediaError(f"{name} is empty (0 bytes)")
     with _decoding(name, max_pixels):
@@ -365,19 +249,3 @@ def _check_pixels(size: tuple[int, int], name: str, max_pixels: int) -> None:
             f"{name} has {width * height} pixels, {width} x {height} (width x height); "
             f"allowed are {max_pixels} (max_pixels)"
         )
-
-
-def _check_bytes(count: int, name: str, max_bytes: int) -> None:
-    if count > max_bytes:
-        raise MediaError(f"{name} has {count} bytes or more; allowed are {max_bytes} (max_bytes)")
-
-
-def _url_name(parts: SplitResult) -> str:
-    """A URL for messages: without its query and user name, which may hold secrets."""
-    return _short(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
-
-
-def _short(name: object) -> str:
-    """A name in quotes; of a long one the end, 80 characters in all."""
-    text = str(name)
-    return repr(text if len(text) <= 80 else f"...{text[-77:]}")
