@@ -1,4 +1,4 @@
-"""The command line: `gar describe`, `gar ask`, `gar info`, `gar demo`, `gar bench`.
+"""The command line: `gar describe`, `gar ask`, `gar info`, `gar demo`, `gar bench`, `gar serve`, ….
 
 Choices:
     - One small file a command; what they share is in `options` (flags), `pointing` (regions), `reporting`
@@ -24,6 +24,7 @@ from gar.cli.describe import describe
 from gar.cli.experiment import experiment
 from gar.cli.info import info
 from gar.cli.pointing import RegionCommand
+from gar.cli.serve import serve
 from gar.cli.train import TrainCommand, train
 from gar.cli.world import world
 from gar.errors import GARError
@@ -48,6 +49,7 @@ app.add_typer(world)
 app.add_typer(bench)
 app.command(cls=TrainCommand)(train)
 app.command()(experiment)
+app.command()(serve)
 
 
 @app.callback(invoke_without_command=True)

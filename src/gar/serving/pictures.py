@@ -1,0 +1,127 @@
+"""From what a client sent to a picture and regions of it.
+
+The convention of Describe Anything's server is kept: where no regions are given, the picture's alpha says where the
+only one is (> 0). Where regions are given, alpha is dropped.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from gar.errors import MediaError, RegionError
+from gar.fetching import Address, fetch, is_public, read_data_url, short_name
+from gar.media import FORMATS, load_image
+from gar.regions import Region
+from gar.serving.limits import Limits
+from gar.serving.wire import BoxSpec, MaskSpec, PointsSpec, PolygonSpec, RegionSpec, RleSpec, ScribbleSpec
+
+__all__ = ["Pictures"]
+
+_FETCH_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Reads pictures and regions for a server."""
+
+    limits: Limits
+    allow_hosts: frozenset[str] = frozenset()
+    """Hosts that pictures are fetched from."""
+    may_connect: Callable[[Address], bool] = is_public
+    """Whether an address of such a host may be connected to."""
+
+    def read(self, url: str, specs: Sequence[RegionSpec] | None) -> tuple[Image.Image, list[Region]]:
+        """A picture and its regions; may fetch, so it is for a thread.
+
+        Args:
+            url: A data URL, or an http(s) URL of an allowed host.
+            specs: The regions; None for the one that alpha shows.
+
+        Raises:
+            MediaError: The picture cannot be had, or is too large.
+            RegionError: A region is none, or there is none.
+        """
+        data = self._bytes(url)
+        image = load_image(data, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
+        if specs is None:
+            return image, [_alpha_region(data)]
+        size = (image.height, image.width)
+        return image, [self._region(spec, number, size) for number, spec in enumerate(specs)]
+
+    def _bytes(self, url: str) -> bytes:
+        limit = self.limits.max_body_bytes
+        scheme = url[:8].partition(":")[0].lower()
+        if scheme == "data":
+            return read_data_url(url, limit)
+        if scheme not in ("http", "https"):
+            raise MediaError("a picture must be a data URL, or an http(s) URL of a host that this server allows")
+        host = _host(url)
+        if host not in self.allow_hosts:
+            raise MediaError(f"this server fetches no pictures from {short_name(host)}; send the picture as a data URL")
+        return fetch(
+            url,
+            allow_hosts=self.allow_hosts,
+            max_bytes=limit,
+            max_seconds=_FETCH_SECONDS,
+            may_connect=self.may_connect,
+        )
+
+    def _region(self, spec: RegionSpec, number: int, size: tuple[int, int]) -> Region:
+        try:
+            return self._made(spec, size)
+        except (RegionError, MediaError) as error:
+            raise RegionError(f"region {number}: {error}") from error
+
+    def _made(self, spec: RegionSpec, size: tuple[int, int]) -> Region:
+        match spec:
+            case BoxSpec():
+                return Region.box(*spec.box, whole=spec.whole)
+            case PointsSpec():
+                return Region.points(spec.points, spec.labels, spec.radius)
+            case ScribbleSpec():
+                return Region.scribble(spec.scribble, spec.width)
+            case PolygonSpec():
+                return Region.polygon(spec.polygon)
+            case RleSpec():
+                _check_size(spec.rle.size, size)
+                return Region.rle({"size": spec.rle.size, "counts": spec.rle.counts})
+            case MaskSpec():
+                url = spec.mask if spec.mask[:5].lower() == "data:" else f"data:;base64,{spec.mask}"
+                drawn = load_image(url, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
+                _check_size((drawn.height, drawn.width), size)
+                return Region.mask(np.asarray(drawn).any(axis=2))
+
+
+def _check_size(own: Sequence[int], size: tuple[int, int]) -> None:
+    if tuple(own) != size:
+        raise RegionError(
+            f"the mask is {own[0]} x {own[1]} (height x width), and the picture {size[0]} x {size[1]}; "
+            "they must be of the same size"
+        )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError as error:
+        raise MediaError(f"the URL of {len(url)} characters has no readable host") from error
+
+
+def _alpha_region(data: bytes) -> Region:
+    """The region that a picture's alpha shows; the picture was read before, so it is sound and not too large."""
+    image: Any = Image.open(io.BytesIO(data), formats=FORMATS)
+    if not image.has_transparency_data:
+        raise RegionError("there is no region: send regions, or a picture whose alpha is above 0 in the region alone")
+    upright = ImageOps.exif_transpose(image.convert("RGBA"))
+    alpha: NDArray[np.uint8] = np.asarray(upright.getchannel("A"))
+    if not alpha.any():
+        raise RegionError("the picture's alpha is 0 everywhere; above 0 is the region")
+    return Region.mask(alpha > 0)
