@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
@@ -241,6 +242,7 @@ def test_a_batch_of_nothing_usable_ends_the_run_with_a_message_that_names_it(mak
     with pytest.raises(InputError, match=r"^no item of a batch of 1 can be used: ") as error:
         train(recipe)
     assert len(str(error.value).splitlines()) == 1
+    assert not active_children()  # Python would wait for them at its end
 
 
 def test_sources_are_mixed_and_grouped_by_length(make_recipe, photographs):

@@ -16,6 +16,8 @@ The room, from data to comparison:
     judge, judge_cache, verdicts     models that grade answers
     scoring, results, comparing      marks, intervals, tables, paired differences
     answer_files, given_answers      answers that others published
+    report, report_*                 one page with tables, plots and pictures
+    lmms_eval                        the same benchmarks as tasks of lmms-eval
 """
 
 from gar.benchmarks.comparing import compare

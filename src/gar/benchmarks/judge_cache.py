@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -27,7 +28,7 @@ from typing import Any, cast
 
 from gar.errors import InputError
 
-__all__ = ["JudgeCache", "Kept", "canonical_request"]
+__all__ = ["JudgeCache", "Kept", "canonical_request", "usual_cache"]
 
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
@@ -51,6 +52,11 @@ class Kept:
     reply: str
     prompt_tokens: int | None
     new_tokens: int | None
+
+
+def usual_cache() -> Path:
+    """Where verdicts are kept unless somebody says otherwise: `gar/judge.sqlite` in the user's folder of caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gar" / "judge.sqlite"
 
 
 class JudgeCache:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -303,20 +302,10 @@ def _judge(model: str | None, settings: list[str] | None) -> Any:
         if settings:
             raise InputError("--judge-set needs --judge MODEL")
         return None
-    import inspect
-
     from gar.benchmarks.judge import open_judge
-    from gar.systems.endpoint import Endpoint
+    from gar.benchmarks.judge_cache import usual_cache
 
-    flags = _settings(settings, "--judge-set")
-    known = ["cache", *list(inspect.signature(Endpoint).parameters)[1:]]
-    if unknown := sorted(set(flags) - set(known)):
-        raise InputError(f"--judge-set does not take {', '.join(unknown)}; it takes: {', '.join(known)}")
-    if "cache" not in flags:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gar"
-        folder.mkdir(parents=True, exist_ok=True)
-        flags["cache"] = folder / "judge.sqlite"
-    return open_judge(model, **flags)
+    return open_judge(model, **{"cache": usual_cache(), **_settings(settings, "--judge-set")})
 
 
 def _judge_folder(run: Path, judge: Any, judging: str | None, data: Path | None) -> None:

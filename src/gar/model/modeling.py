@@ -436,6 +436,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         prompt_features: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         num_items_in_batch: torch.Tensor | int | None = None,
+        loss_only: bool = False,
         **kwargs: Any,
     ) -> GAROutput:
         """Predicts the next token at each place.
@@ -457,6 +458,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             prompt_features: (B, K, D) from an earlier output, with tokens that follow without pictures.
             logits_to_keep: Compute logits for the last so many places only; 0 for all.
             num_items_in_batch: Label tokens over which the loss is averaged, when accumulating gradients.
+            loss_only: Compute logits only where there are labels, for the loss, and return none.
             kwargs: Passed to the decoder (`use_cache`, `output_hidden_states`, …).
 
         Returns:
@@ -479,18 +481,22 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             prompt_features=prompt_features,
             **kwargs,
         )
-        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        hidden = outputs.last_hidden_state[:, kept]
-        # flat, because torch multiplies a slice (1, 1, D) in bfloat16 a hundred times slower, and copies the matrix
-        logits = self.lm_head(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])  # (B, kept, vocabulary)
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(
-                logits=logits,
-                labels=labels,
-                vocab_size=self.config.text_config.vocab_size,
-                num_items_in_batch=num_items_in_batch,
-            )
+        hidden = outputs.last_hidden_state
+        measure = partial(
+            self.loss_function, vocab_size=self.config.text_config.vocab_size, num_items_in_batch=num_items_in_batch
+        )
+        logits = loss = None
+        if loss_only and labels is not None:
+            following = F.pad(labels[:, 1:], (0, 1), value=-100)  # (B, L): what each place is to predict
+            learnt = following != -100
+            loss = measure(logits=self.lm_head(hidden[learnt]), labels=labels, shift_labels=following[learnt])
+        else:
+            kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            hidden = hidden[:, kept]
+            # flat, because torch multiplies a slice (1, 1, D) in bfloat16 a hundred times slower, and copies the matrix
+            logits = self.lm_head(hidden.flatten(0, 1)).unflatten(0, hidden.shape[:2])  # (B, kept, vocabulary)
+            if labels is not None:
+                loss = measure(logits=logits, labels=labels)
         return GAROutput(
             loss=loss,
             logits=logits,

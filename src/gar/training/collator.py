@@ -27,37 +27,16 @@ from gar.processing import GARProcessor, Message
 from gar.processing.processor import IGNORED, normalised_box
 from gar.processing.prompts import caption_turns, one_region, prompts_in, several_regions
 from gar.processing.tiling import choose_grid
+from gar.training.packing import block_mask, question_rows
 from gar.training.samples import Sample, Skipped
 
-__all__ = ["SampleCollator", "block_mask", "conversation"]
+__all__ = ["SampleCollator", "conversation"]
 
 LENGTH_STEP = 64
 """Texts are padded to a multiple of this, so that few different shapes occur (each costs set-up time and memory)."""
 
 _MARK = "\x00"
 """Stands for a question while the text around it is written."""
-
-
-def block_mask(segments: torch.Tensor) -> torch.Tensor:
-    """Who sees whom in packed conversations.
-
-    Args:
-        segments: (B, L) segment of each token: 0 the prefix or a dialogue, 1, 2, … the questions, -1 padding.
-
-    Returns:
-        (B, 1, L, L) bool: token i sees token j ≤ i of its own segment and of the prefix.
-
-    Example:
-        >>> block_mask(torch.tensor([[0, 1, 2]]))[0, 0].int()
-        tensor([[1, 0, 0],
-                [1, 1, 0],
-                [1, 0, 1]], dtype=torch.int32)
-    """
-    length = segments.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    same = segments[:, :, None] == segments[:, None, :]
-    prefix = (segments == 0)[:, None, :]
-    return (causal & (same | prefix))[:, None]
 
 
 def conversation(sample: Sample, crop_tokens: Sequence[str]) -> list[Message]:
@@ -263,10 +242,12 @@ class SampleCollator:
         }
         if not any(row.segments[-1] for row in rows):  # dialogues alone need no mask of their own
             return {**inputs, "attention_mask": pad([[1] * len(row.ids) for row in rows], 0)}
+        segments = pad([row.segments for row in rows], -1)
         return {
             **inputs,
-            "attention_mask": block_mask(pad([row.segments for row in rows], -1)),
+            "attention_mask": block_mask(segments),
             "position_ids": pad([row.positions for row in rows], 0),
+            "packed": question_rows(segments),
         }
 
     # ---- pictures ------------------------------------------------------------------------------------------------

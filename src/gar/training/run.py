@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ from gar.training.course import Course
 from gar.training.examination import Examination
 from gar.training.feature_cache import FeatureCache
 from gar.training.lengths import measure_lengths
+from gar.training.packing import PACKED_ATTENTION
 from gar.training.parts import freeze
 from gar.training.recipe import Recipe, Start, to_yaml
 from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals, write_whole
@@ -102,7 +104,11 @@ def train(recipe: Recipe) -> Outcome:
     try:
         with stop_signals() as reporter.stop:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except InputError as error:  # a data worker's comes with its traceback as text; what follows the name is ours
+    except BaseException as error:
+        clear_frames(error.__traceback__)  # with them goes the loader; while it is held, its workers wait for it
+        if not isinstance(error, InputError):
+            raise
+        # a data worker's comes with its traceback as text; what follows the name is ours
         raise InputError(str(error).rpartition("InputError: ")[2].strip()) from error
     finished = trainer.state.global_step >= args.max_steps
     if finished:
@@ -191,6 +197,7 @@ def _load_model(recipe: Recipe, start: Start) -> tuple[Any, GARProcessor]:
     dtype = torch.float32 if lora is None or recipe.train.precision == "fp32" else half
     model: Any
     model, processor = load_start(start, dtype=dtype, quantize=lora.quantize if lora else None)
+    model.model.language_model.set_attn_implementation(PACKED_ATTENTION)
     model.config.text_config.use_cache = False  # nothing is decoded; `save_result` turns it on again
     if lora is None:
         freeze(model, frozen)

@@ -27,6 +27,9 @@ from gar.training.parts import parameter_groups
 
 __all__ = ["GroundingTrainer", "word_loss", "word_tokens"]
 
+_LAST_SECONDS = 60
+"""How long a data worker lives on after SIGTERM: the step that is being done then has to end."""
+
 
 def word_tokens(tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Sequence[str]]) -> list[list[list[int]]]:
     """The tokens of each word (with the blank before it) of each attribute."""
@@ -152,6 +155,7 @@ class GroundingTrainer(Trainer):
         if grounding and self.args.world_size == 1:  # the decoder need not read what nothing is learnt from
             owner = self.accelerator.unwrap_model(model)
             return self._word_loss(_spoken_by_stem(owner.model, inputs), labels, model)
+        inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if grounding:  # processes share the gradients of a whole forward pass only
             loss = 0.0 * loss + self._word_loss(outputs.spoken_hidden_states, labels, model)
@@ -188,7 +192,7 @@ class GroundingTrainer(Trainer):
 
 
 def _sheltered(loader: DataLoader) -> DataLoader:
-    """A loader whose workers leave SIGTERM and Ctrl-C to the main process.
+    """A loader whose workers outlive SIGTERM and Ctrl-C for as long as the main process needs them.
 
     Service managers and terminals send both to all processes of a group; a worker that ended then would end training
     before its checkpoint is written.
@@ -200,7 +204,8 @@ def _sheltered(loader: DataLoader) -> DataLoader:
 
 
 def _begin_worker(then: Callable[[int], None] | None, number: int) -> None:
-    for stopping in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stopping, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # ignoring it would keep a worker that nobody stops any more, and with it the main process, which waits at its end
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_LAST_SECONDS))
     if then is not None:
         then(number)

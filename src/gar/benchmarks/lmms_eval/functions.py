@@ -32,6 +32,7 @@ from PIL import Image
 from gar.benchmarks.benchmark import Mark, Metric
 from gar.benchmarks.items import Item, Loaded, Record, given, item_text
 from gar.benchmarks.judge import Judge, open_judge
+from gar.benchmarks.judge_cache import usual_cache
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.running import in_order, load_benchmark
 from gar.benchmarks.scoring import columns_of, value_of
@@ -218,6 +219,4 @@ def _judge() -> Judge:
     model = os.environ.get(JUDGE)
     if not model:
         raise InputError(f"this task needs a judge: set the environment variable {JUDGE} to its model")
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gar"
-    folder.mkdir(parents=True, exist_ok=True)
-    return open_judge(model, cache=folder / "judge.sqlite")
+    return open_judge(model, cache=usual_cache())
