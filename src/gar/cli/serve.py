@@ -116,20 +116,20 @@ def serve(
         max_pixels=max_pixels,
         max_body_bytes=max_body_bytes,
     )
-    listener = bind(host, port)
+    # before the model is loaded: an address that is taken is told at once, and who comes early waits
+    with bind(host, port) as listener:
+        import gar
+        from gar.serving.logs import log_to_stderr
+        from gar.serving.worker import Worker
 
-    import gar
-    from gar.serving.logs import log_to_stderr
-    from gar.serving.worker import Worker
-
-    worker = Worker(gar.load(model, device=device, dtype=dtype), max_waiting=queue, max_rows=batch)
-    app = create_app(worker, page=page, limits=limits, keys=keys, allow_hosts=frozenset(allow_host or ()))
-    address, bound = listener.getsockname()[:2]
-    name = f"[{address}]" if ":" in address else address
-    what = "API below /v1, page at /" if page else "API below /v1"
-    typer.echo(f"Serving {model} on http://{name}:{bound} ({what}). {_who(address, guarded=keys is not None)}")
-    log_to_stderr()
-    run(app, worker, listener, grace=max_seconds)
+        worker = Worker(gar.load(model, device=device, dtype=dtype), max_waiting=queue, max_rows=batch)
+        app = create_app(worker, page=page, limits=limits, keys=keys, allow_hosts=frozenset(allow_host or ()))
+        address, bound = listener.getsockname()[:2]
+        name = f"[{address}]" if ":" in address else address
+        what = "API below /v1, page at /" if page else "API below /v1"
+        typer.echo(f"Serving {model} on http://{name}:{bound} ({what}). {_who(address, guarded=keys is not None)}")
+        log_to_stderr()
+        run(app, worker, listener, grace=max_seconds)
 
 
 def _who(address: str, *, guarded: bool) -> str:

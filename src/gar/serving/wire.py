@@ -159,7 +159,8 @@ class _Sampled(_Sent):
     temperature: Annotated[float, Field(ge=0, le=2, description="0 is greedy")] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     max_tokens: Annotated[int, Field(ge=1, description="256 if left out")] | None = None
-    seed: Annotated[int, Field(ge=0, lt=2**62, description="Drawn if left out, and told in the answer")] | None = None
+    # JSON numbers are exact up to 2^53 - 1 everywhere
+    seed: Annotated[int, Field(ge=0, le=2**53 - 1, description="Drawn if left out, told in the answer")] | None = None
     stop: (
         Annotated[str, StringConstraints(min_length=1, max_length=100)]
         | Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)]
