@@ -10,6 +10,7 @@ Shapes: layers, 2 (keys, values), B rows, H key-value heads, slots, d head width
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,6 +32,10 @@ def token_bytes(config: Any, dtype: torch.dtype) -> int:
 
 def _head_width(config: Any) -> int:
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _shape(config: Any, rows: int, slots: int) -> tuple[int, ...]:
+    return (config.num_hidden_layers, 2, rows, config.num_key_value_heads, slots, _head_width(config))
 
 
 class _SlotLayer(DynamicLayer):
@@ -86,9 +91,24 @@ class Slots(Cache):
             dtype: Of the keys and values.
             device: Where they lie.
         """
-        shape = (config.num_hidden_layers, 2, rows, config.num_key_value_heads, slots, _head_width(config))
         # zeros, because what lies before a row's first slot is weighed with 0, which would not do for infinity
-        return cls(torch.zeros(shape, dtype=dtype, device=device))
+        return cls(torch.zeros(_shape(config, rows, slots), dtype=dtype, device=device))
+
+    @classmethod
+    def beginning_at(cls, first: Sequence[int], config: Any, slots: int, dtype: torch.dtype, device: Any) -> Slots:
+        """As `empty`, for rows whose first slots are known, so that only what lies before them is cleared.
+
+        Args:
+            first: The slot in which each row begins.
+            config: The decoder's configuration.
+            slots: Most tokens of a row.
+            dtype: Of the keys and values.
+            device: Where they lie.
+        """
+        room = torch.empty(_shape(config, len(first), slots), dtype=dtype, device=device)
+        for row, slot in enumerate(first):
+            room[:, :, row, :, :slot] = 0
+        return cls(room)
 
     @property
     def length(self) -> int:

@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from gar.model.modeling import GARForConditionalGeneration
     from gar.processing import GARProcessor
 
-__all__ = ["Features", "Picture", "Prefix", "Shown", "embed", "encode", "look", "read_picture", "show"]
+__all__ = ["Features", "Picture", "Prefix", "Shown", "embed", "encode", "look", "read_picture", "show", "tiles_at_once"]
 
-TILES_AT_ONCE = 8
-"""Tiles that go through stem and tower together: enough to fill any device, few enough to bound the memory."""
+_TILES_AT_ONCE = 16
+"""Most tiles that go through stem and tower together: enough to fill any device, few enough to bound the memory."""
+
+_ACTIVATIONS_ON_CPU = 1 << 21
+"""Numbers between two layers that a CPU's caches hold; with more, it waits for memory (a quarter of the time)."""
 
 _Cells: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """Of one tile: cells (n, D) and image tokens (m, D)."""
@@ -144,6 +147,14 @@ def show(picture: Picture, regions: tuple[Region, ...], prompts: tuple[int, ...]
     return shown
 
 
+def tiles_at_once(model: GARForConditionalGeneration) -> int:
+    """Tiles that go through stem and tower together."""
+    vision = model.config.vision_config
+    if model.device.type != "cpu":
+        return _TILES_AT_ONCE
+    return max(1, min(_TILES_AT_ONCE, _ACTIVATIONS_ON_CPU // (vision.grid_size**2 * vision.intermediate_size)))
+
+
 @torch.inference_mode()
 def encode(model: GARForConditionalGeneration, several: Sequence[Shown]) -> None:
     """Fills in the features of what is shown, where they are not there yet."""
@@ -237,7 +248,7 @@ def _on_device(tiles: torch.Tensor, model: GARForConditionalGeneration) -> torch
 
 def _stem(model: GARForConditionalGeneration, tiles: torch.Tensor) -> torch.Tensor:
     stem = model.model.vision_tower.patch_embed
-    return torch.cat([stem(_on_device(part, model)) for part in torch.split(tiles, TILES_AT_ONCE)])
+    return torch.cat([stem(_on_device(part, model)) for part in torch.split(tiles, tiles_at_once(model))])
 
 
 @torch.inference_mode()
@@ -294,8 +305,9 @@ def _tower(
     config, side = model.config, model.config.vision_config.image_size
     blank = torch.zeros(1, side, side, dtype=torch.uint8)
     made: dict[Any, _Cells] = {}
-    for start in range(0, len(wanted), TILES_AT_ONCE):
-        names = list(wanted)[start : start + TILES_AT_ONCE]
+    several = tiles_at_once(model)
+    for start in range(0, len(wanted), several):
+        names = list(wanted)[start : start + several]
         features = torch.stack([wanted[name][0] for name in names])
         masks = [wanted[name][1] for name in names]
         mask_values = torch.stack([blank if mask is None else mask for mask in masks]).to(model.device)

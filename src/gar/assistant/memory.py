@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gar.assistant.caches import token_bytes
-from gar.assistant.encoding import TILES_AT_ONCE
-from gar.assistant.prefill import PASS_TOKENS
+from gar.assistant.encoding import tiles_at_once
+from gar.assistant.prefill import pass_tokens
 
 if TYPE_CHECKING:
     from gar.model.modeling import GARForConditionalGeneration
@@ -69,8 +69,8 @@ def batch_tokens(model: GARForConditionalGeneration) -> int:
     config: Any = model.config
     text, vision, size = config.text_config, config.vision_config, model.dtype.itemsize
     row = token_bytes(text, model.dtype) + 4 * text.hidden_size * size
-    decoder = PASS_TOKENS * (6 * text.hidden_size + 3 * text.intermediate_size) * size
-    tower = TILES_AT_ONCE * vision.grid_size**2 * (8 * vision.hidden_size + 2 * vision.intermediate_size) * size
+    decoder = pass_tokens(model) * (6 * text.hidden_size + 3 * text.intermediate_size) * size
+    tower = tiles_at_once(model) * vision.grid_size**2 * (8 * vision.hidden_size + 2 * vision.intermediate_size) * size
     tokens = int((_SHARE * _free_bytes(model.device) - decoder - tower) / row)
     return max(_LEAST, tokens if model.device.type == "cuda" else min(tokens, _MOST_ON_CPU))
 

@@ -12,10 +12,10 @@ Shapes: B rows, L tokens read, V vocabulary, K prompts, D width.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from gar.model.modeling import GARForConditionalGeneration
 
 __all__ = [
-    "PASS_TOKENS",
     "Texts",
     "common_start",
     "keep",
+    "pass_tokens",
     "question_start",
     "read",
     "read_on",
@@ -38,8 +38,11 @@ __all__ = [
     "spoken_prompts",
 ]
 
-PASS_TOKENS = 8192
+_PASS_TOKENS = 8192
 """Most tokens read at once, if a single text is not longer; bounds the memory of activations."""
+
+_PASS_TOKENS_ON_CPU = 2048
+"""There a pass of several long texts is slower than one text after the other, as activations leave the caches."""
 
 
 @dataclass
@@ -62,6 +65,11 @@ class Texts:
         return [len(job.ids) for job in self.jobs]
 
 
+def pass_tokens(model: GARForConditionalGeneration) -> int:
+    """Most tokens that the decoder reads at once, if a single text is not longer."""
+    return _PASS_TOKENS_ON_CPU if model.device.type == "cpu" else _PASS_TOKENS
+
+
 @torch.inference_mode()
 def read(model: GARForConditionalGeneration, jobs: Sequence[Job]) -> Texts:
     """Reads the texts of some jobs, and leaves room for what follows.
@@ -79,9 +87,10 @@ def read(model: GARForConditionalGeneration, jobs: Sequence[Job]) -> Texts:
 
     rows = sorted(jobs, key=lambda job: (past(job), len(job.ids)))
     end = max(len(job.ids) for job in rows)
-    slots = _room(model, len(rows), end + max(job.room for job in rows))
+    first_slots = [end - len(job.ids) for job in rows]
+    slots = _room(model, first_slots, end + max(job.room for job in rows))
     logits: list[torch.Tensor] = []
-    for part in _passes(rows, past):
+    for part in _passes(rows, past, pass_tokens(model)):
         start, done, first = sum(map(len, logits)), past(part[0]), end - len(part[0].ids)
         for row, job in enumerate(part, start):
             if (prefix := prefixes[id(job)]) is not None:
@@ -89,7 +98,6 @@ def read(model: GARForConditionalGeneration, jobs: Sequence[Job]) -> Texts:
         own = slots.part(slice(start, start + len(part)), first, done)
         logits.append(read_on(model, embed(model, [(job.shown, job.ids[done:]) for job in part]), own))
     slots.fill(end)
-    first_slots = [end - len(job.ids) for job in rows]
     return Texts(rows, slots, first_slots, torch.cat(logits), spoken_prompts([job.shown for job in rows]))
 
 
@@ -109,6 +117,7 @@ def read_on(model: GARForConditionalGeneration, embeds: torch.Tensor, slots: Slo
     positions = torch.arange(past, past + embeds.shape[1], device=embeds.device)
     read = model.model(
         inputs_embeds=embeds,
+        attention_mask=_later_hidden(past, embeds),
         position_ids=positions.expand(len(embeds), -1),
         past_key_values=slots,
         use_cache=True,
@@ -123,7 +132,7 @@ def read_prefix(model: GARForConditionalGeneration, shown: Shown, ids: Sequence[
     if known is not None and len(known.ids) == len(ids):
         return known
     encode(model, [shown])
-    slots = _room(model, 1, len(ids))
+    slots = _room(model, [0], len(ids))
     done = 0
     if known is not None:
         done = len(known.ids)
@@ -146,15 +155,28 @@ def question_start(ids: Sequence[int], model: GARForConditionalGeneration) -> in
     return max((place + 1 for place, token in enumerate(ids) if token in shown), default=0)
 
 
-def _room(model: GARForConditionalGeneration, rows: int, slots: int) -> Slots:
-    return Slots.empty(model.config.text_config, rows, slots, model.dtype, model.device)
+def _room(model: GARForConditionalGeneration, first: Sequence[int], slots: int) -> Slots:
+    return Slots.beginning_at(first, model.config.text_config, slots, model.dtype, model.device)
 
 
-def _passes(rows: Sequence[Job], past: Any) -> Iterator[list[Job]]:
+def _later_hidden(past: int, embeds: torch.Tensor) -> torch.Tensor | None:
+    """What is added to attention so that no token sees later ones: (1, 1, L, past + L).
+
+    None where attention itself sees to it: without a past, or for a single token. Made here once, in place of a mask of
+    bits that attention would turn into numbers anew in every layer.
+    """
+    new = embeds.shape[1]
+    if not past or new == 1:
+        return None
+    hidden = torch.full((new, past + new), torch.finfo(embeds.dtype).min, dtype=embeds.dtype, device=embeds.device)
+    return hidden.triu_(past + 1)[None, None]
+
+
+def _passes(rows: Sequence[Job], past: Callable[[Job], int], tokens: int) -> Iterator[list[Job]]:
     """Rows in order, in parts that are read at once."""
     for (done, length), equal in groupby(rows, key=lambda job: (past(job), len(job.ids))):
         several = list(equal)
-        most = max(1, PASS_TOKENS // (length - done))
+        most = max(1, tokens // (length - done))
         for start in range(0, len(several), most):
             yield several[start : start + most]
 
