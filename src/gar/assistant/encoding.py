@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["Features", "Picture", "Prefix", "Shown", "embed", "encode", "look", "read_picture", "show", "tiles_at_once"]
 
 _TILES_AT_ONCE = 16
-"""Most tiles that go through stem and tower together: enough to fill any device, few enough to bound the memory."""
+"""Most tiles that go through stem or tower together: enough to fill any device, few enough to bound the memory."""
+
+_SHOWN_AT_ONCE = 8
+"""What is read off the tiles of so many at once: that takes memory for each region times all tiles."""
 
 _ACTIVATIONS_ON_CPU = 1 << 21
 """Numbers between two layers that a CPU's caches hold; with more, it waits for memory (a quarter of the time)."""
@@ -148,7 +151,7 @@ def show(picture: Picture, regions: tuple[Region, ...], prompts: tuple[int, ...]
 
 
 def tiles_at_once(model: GARForConditionalGeneration) -> int:
-    """Tiles that go through stem and tower together."""
+    """Tiles that go through the tower together."""
     vision = model.config.vision_config
     if model.device.type != "cpu":
         return _TILES_AT_ONCE
@@ -163,6 +166,13 @@ def encode(model: GARForConditionalGeneration, several: Sequence[Shown]) -> None
         return
     look(model, [shown.picture for shown in new])
     tiles = _tiles(model, new)
+    for start in range(0, len(new), _SHOWN_AT_ONCE):
+        part = slice(start, start + _SHOWN_AT_ONCE)
+        _read_off(model, new[part], tiles[part])
+
+
+def _read_off(model: GARForConditionalGeneration, new: Sequence[Shown], tiles: Sequence[list[_Cells]]) -> None:
+    """Fills in features from what the tower made of the tiles."""
     config, device = model.config, model.device
     packed = [tile for own in tiles for tile in own]
     masks = _packed_masks(model, new, [len(own) for own in tiles])
@@ -248,7 +258,9 @@ def _on_device(tiles: torch.Tensor, model: GARForConditionalGeneration) -> torch
 
 def _stem(model: GARForConditionalGeneration, tiles: torch.Tensor) -> torch.Tensor:
     stem = model.model.vision_tower.patch_embed
-    return torch.cat([stem(_on_device(part, model)) for part in torch.split(tiles, tiles_at_once(model))])
+    # of a convolutional stem, even the activations of two tiles leave a CPU's caches
+    several = 1 if model.device.type == "cpu" else _TILES_AT_ONCE
+    return torch.cat([stem(_on_device(part, model)) for part in torch.split(tiles, several)])
 
 
 @torch.inference_mode()

@@ -2,7 +2,7 @@
 
 While it writes, a decoder multiplies each of its matrices with one row per answer. On a CPU torch's float32 product of
 2 to 16 rows takes up to seven times as long as reading the matrix does, and that of one row up to three times
-(docs/decisions/0005-engine.md has the figures). The same product the other way round, the matrix on the left and two
+(docs/decisions/0005-inference.md has the figures). The same product the other way round, the matrix on the left and two
 or four columns on the right, runs as fast as the memory. So few rows go in such parts, and a single row goes twice.
 """
 
