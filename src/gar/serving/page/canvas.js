@@ -243,19 +243,19 @@ export default {
 
     // drawing
 
-    // Above, below or beside the region: the first place in the picture that is in no other region's box, or else the
-    // first in the picture; in the region if it fills the picture.
+    // Above, below or beside the region: the first place in the picture that is in no other region's box, or else on the
+    // region's upper edge.
     tagStyle(mark) {
       const { width, height } = this.picture;
       const [left, top, right, bottom] = mark.box;
       const x = (left + right) / 2, y = (top + bottom) / 2, room = 0.03 * Math.max(width, height);
       const others = this.shown.filter((other) => other.id !== mark.id).map((other) => other.box);
-      const places = [[x, top, 0, -1], [x, bottom, 0, 1], [left, y, -1, 0], [right, y, 1, 0], [x, y, 0, 0]];
+      const places = [[x, top, 0, -1], [x, bottom, 0, 1], [left, y, -1, 0], [right, y, 1, 0]];
       const middle = ([u, v, across, down]) => [u + across * room, v + down * room]; // about the tag's
       const near = ([s, t], box) => s > box[0] - room && t > box[1] - room && s < box[2] + room && t < box[3] + room;
-      const inside = places.filter((place) => near(middle(place), [2 * room, 2 * room, width - 2 * room, height - 2 * room]));
-      const free = inside.find((place) => !others.some((box) => near(middle(place), box)));
-      const [u, v, across, down] = free ?? inside[0] ?? places[4];
+      const picture = [2 * room, 2 * room, width - 2 * room, height - 2 * room];
+      const free = places.find((place) => near(middle(place), picture) && !others.some((box) => near(middle(place), box)));
+      const [u, v, across, down] = free ?? [x, Math.max(top, room), 0, 0];
       const shift = (way) => `calc(${way * 50 - 50}% + ${way * 4}px)`;
       return { left: `${(100 * u) / width}%`, top: `${(100 * v) / height}%`, background: mark.color, color: mark.ink,
         transform: `translate(${shift(across)}, ${shift(down)})` };

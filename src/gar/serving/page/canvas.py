@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from nicegui import ui
 
@@ -75,7 +75,7 @@ class Canvas(ui.element, component="canvas.js"):
 
     def on_event(self, name: str, handler: Callable[[dict[str, Any]], Any]) -> None:
         """Calls `handler` with what the browser reports as `name`: stroke, refer, undo, refused or unsent."""
-        self.on(name, lambda event: handler(event.args if isinstance(event.args, dict) else {}))
+        self.on(name, lambda event: handler(_mapping(event.args)))
 
     def chooser(self, what: str) -> str:
         """JavaScript that lets the visitor choose a file: a "picture" or a "mask".
@@ -83,3 +83,8 @@ class Canvas(ui.element, component="canvas.js"):
         It runs in the browser at the click itself, since browsers open their file dialog only then.
         """
         return f"() => getElement({self.id}).choose('{what}')"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """What the browser reported; nothing if it is not what our own script reports."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

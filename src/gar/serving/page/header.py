@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -43,7 +44,7 @@ def build_header(
         _labelled("Open", "folder_open").on("click", js_handler=choose_picture)
         with _labelled("Examples", "collections"), ui.menu().props('anchor="bottom right" self="top right"'):
             for example in list_examples():
-                with ui.menu_item(on_click=lambda example=example: open_example(example)).classes("example-item"):
+                with ui.menu_item(on_click=partial(open_example, example)).classes("example-item"):
                     image = ui.element("img")
                     image.props["src"], image.props["alt"] = example.thumbnail, ""
                     text("span", example.title)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from gar.errors import RegionError
 from gar.regions import Region
@@ -58,9 +58,10 @@ def region_of_stroke(stroke: Mapping[str, Any]) -> Region:
         >>> region_of_stroke({"kind": "box", "points": [[9, 7], [1, 2]]})
         <Region box (1, 2, 9, 7)>
     """
-    kind, points = stroke.get("kind"), stroke.get("points")
-    if not isinstance(points, list) or not points:
+    kind, drawn = stroke.get("kind"), stroke.get("points")
+    if not isinstance(drawn, list) or not drawn:
         raise RegionError("nothing was drawn")
+    points = cast("list[Any]", drawn)
     if kind == "point":
         return Region.points(points[:1])
     if kind == "box":

@@ -49,7 +49,7 @@ def mount(app: FastAPI, *workers: Worker, keep_seconds: float = 60.0) -> None:
 
     addresses = Addresses()
 
-    @ui.page("/", title="Grasp Any Region", reconnect_timeout=keep_seconds, dark=None, language="en-US")
+    @ui.page("/", title="Grasp Any Region", dark=None, language="en-US")
     def page() -> None:
         ui.add_css((files("gar.serving.page") / "page.css").read_text("utf-8"))
         ui.colors(primary="#2d6cdf")
@@ -59,7 +59,15 @@ def mount(app: FastAPI, *workers: Worker, keep_seconds: float = 60.0) -> None:
     add_routes(nicegui.app, addresses)
     # When it starts, NiceGUI looks at all objects there are, and one of torch's warns of being looked at.
     warnings.filterwarnings("ignore", r".*torch\.distributed\.reduce_op", FutureWarning)
-    ui.run_with(app, mount_path=_PATH, title="Grasp Any Region", tailwind=False, show_welcome_message=False)
+    # NiceGUI waits for signs of life in proportion to this time; a busy machine gives them late.
+    ui.run_with(
+        app,
+        mount_path=_PATH,
+        title="Grasp Any Region",
+        reconnect_timeout=keep_seconds,
+        tailwind=False,
+        show_welcome_message=False,
+    )
 
     @app.get("/", include_in_schema=False)
     def home() -> RedirectResponse:

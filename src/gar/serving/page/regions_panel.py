@@ -75,7 +75,7 @@ class _Row:
 
     def __init__(self, mark: Mark, actions: RegionActions):
         id = mark.id
-        self._hidden = mark.hidden
+        self._hidden, self._named = mark.hidden, ""
         with ui.element("li").classes("region-row") as self.element:
             self.element.props["data-mark"] = str(id)
             self._tag = ui.element("button").props("type=button").classes("chip big")
@@ -98,9 +98,9 @@ class _Row:
         self._tag.style(f"background: {css_color(paper)}; color: {css_color(text_color(paper))}")
         self._tag.props["aria-label"] = f"Name region {number} in the question"
         self._name.props["aria-label"] = f"Name of region {number}"
-        if self._name.value != mark.name:
-            self._name.value = mark.name
-        self._facts.text = f"{mark.kind} · {_percent(mark.share)} of the picture"
+        if self._named != mark.name:  # else the field stays as it is: somebody may be writing
+            self._name.value = self._named = mark.name
+        self._facts.text = f"{mark.kind} · covers {_percent(mark.share)}"
         self._hidden = mark.hidden
         self.element.classes(add="is-hidden") if mark.hidden else self.element.classes(remove="is-hidden")
         self._hide.props["icon"] = "visibility_off" if mark.hidden else "visibility"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from gar.serving.page.picture import MAX_BYTES
 from gar.serving.page.visit import Visit
@@ -23,7 +24,7 @@ What = Literal["picture", "mask"]
 Receive = Callable[[What, bytes, str], Awaitable[None]]
 """Takes a file: what it is meant to be, its bytes, its name."""
 
-_NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,9 @@ class Addresses:
         """Forgets a visit."""
         self._by_token.pop(token, None)
 
-    def find(self, token: str) -> _Address:
-        """The visit at an address.
-
-        Raises:
-            HTTPException: 404, there is none.
-        """
-        if token not in self._by_token:
-            raise HTTPException(404, "this visit has ended; load the page again")
-        return self._by_token[token]
+    def find(self, token: str) -> _Address | None:
+        """The visit at an address, None once it has ended."""
+        return self._by_token.get(token)
 
 
 def add_routes(app: FastAPI, addresses: Addresses) -> None:
@@ -67,32 +62,39 @@ def add_routes(app: FastAPI, addresses: Addresses) -> None:
 
     @app.get("/visits/{token}/picture/{opened}", include_in_schema=False)
     def picture(token: str, opened: int) -> Response:
-        shown = addresses.find(token).visit.picture
-        if shown is None:
-            raise HTTPException(404, "no picture is open")
-        return Response(shown.shown, media_type=shown.shown_type, headers=_NO_STORE)
+        address = addresses.find(token)
+        if address is None or (shown := address.visit.picture) is None:
+            return _refuse(404, "this picture is no longer open")
+        return Response(shown.shown, media_type=shown.shown_type, headers=_HEADERS)
 
     @app.get("/visits/{token}/mask/{id}", include_in_schema=False)
     def mask(token: str, id: int) -> Response:
-        visit = addresses.find(token).visit
-        number = visit.number_of(id)
-        if number is None:
-            raise HTTPException(404, "this region is gone")
-        return Response(visit.marks[number].png, media_type="image/png", headers=_NO_STORE)
+        address = addresses.find(token)
+        if address is None or (number := address.visit.number_of(id)) is None:
+            return _refuse(404, "this region is gone")
+        return Response(address.visit.marks[number].png, media_type="image/png", headers=_HEADERS)
 
     @app.post("/visits/{token}/upload/{what}", include_in_schema=False)
     async def upload(token: str, what: What, request: Request) -> Response:
         address = addresses.find(token)
-        name = unquote(request.headers.get("X-File-Name", ""))[:200] or what
-        await address.receive(what, await _body(request), name)
+        if address is None:
+            return _refuse(404, "this visit has ended; load the page again")
+        data = await _body(request)
+        if data is None:
+            return _refuse(413, f"the file has more than {MAX_BYTES} bytes")
+        await address.receive(what, data, unquote(request.headers.get("X-File-Name", ""))[:200] or what)
         return Response(status_code=204)
 
 
-async def _body(request: Request) -> bytes:
-    """The body of a request, read no further than is allowed."""
+def _refuse(status: int, words: str) -> Response:
+    return PlainTextResponse(words, status, headers=_HEADERS)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body of a request, read no further than is allowed; None if there is more."""
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
         if len(data) > MAX_BYTES:
-            raise HTTPException(413, f"the file has more than {MAX_BYTES} bytes")
+            return None
     return bytes(data)

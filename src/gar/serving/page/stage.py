@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from gar.serving.page.canvas import Canvas
 from gar.serving.page.controls import icon_button, text
@@ -48,7 +50,7 @@ class Stage:
         open_example: Callable[[Example], Any],
         set_opacity: Callable[[float], Any],
     ):
-        self._visit = visit
+        self._visit, self._set_opacity = visit, set_opacity
         self._tools: dict[str, ui.button] = {}
         with ui.element("section").classes("stage-side").props('aria-label="Picture"'):
             self._bar = ui.element("div").classes("tools").props('role="toolbar" aria-label="Ways to mark a region"')
@@ -60,14 +62,12 @@ class Stage:
                 text("p", _HELP, "spoken").props('id="canvas-help"')
                 with ui.element("label").classes("opacity"):
                     text("span", "Opacity", "faint")
-                    slider = ui.slider(min=0, max=1, step=0.05, value=0.45).props(
-                        'dense aria-label="Opacity of the regions"'
-                    )
-                    slider.on_value_change(lambda event: self.canvas.set_opacity(event.value))
-                    slider.on_value_change(lambda event: set_opacity(event.value))
+                    slider = ui.element("input").props("type=range min=0 max=1 step=0.05 value=0.45")
+                    slider.props["aria-label"] = "Opacity of the regions"
+                    slider.on("input", self._take_opacity, js_handler="(event) => emit(event.target.valueAsNumber)")
         with self._bar:
             for tool, (icon, label, _) in _TOOLS.items():
-                button = ui.button(label, icon=icon, on_click=lambda tool=tool: self.take(tool), color=None)
+                button = ui.button(label, icon=icon, on_click=partial(self.take, tool), color=None)
                 self._tools[tool] = button.props("flat dense no-caps").classes("tool")
                 button.props["aria-label"] = label
             self._mask = ui.button("Mask", icon="upload_file", color=None).props("flat dense no-caps").classes("tool")
@@ -84,6 +84,11 @@ class Stage:
         for name, button in self._tools.items():
             button.props["aria-pressed"] = "true" if name == tool else "false"
         self._hint.text = _TOOLS[tool][2]
+
+    def _take_opacity(self, event: GenericEventArguments) -> None:
+        opacity = min(1.0, max(0.0, float(event.args)))
+        self.canvas.set_opacity(opacity)
+        self._set_opacity(opacity)
 
     def refresh(self) -> None:
         """Shows the regions as they are now."""
@@ -113,4 +118,4 @@ def _build_empty(canvas: Canvas, open_example: Callable[[Example], Any]) -> None
                     image = ui.element("img")
                     image.props["src"], image.props["alt"] = example.thumbnail, ""
                     text("span", example.title)
-                card.on("click", lambda example=example: open_example(example))
+                card.on("click", partial(open_example, example))
