@@ -216,6 +216,9 @@ def test_when_too_many_wait_the_next_is_told_when_to_come_again(serve, url):
             client.chat.completions.create(model="tiny", messages=[user("What?", url)], extra_body={"regions": [BOX]})
         assert 1 <= int(refused_.value.response.headers["retry-after"]) <= 60
         assert refused_.value.body["code"] == "queue_full"
+        unread = chat("data:image/png;base64,AAAA")  # nothing is read for a question that finds no place
+        refused(server.client.post("/v1/chat/completions", json=unread), 429)
+        refused(server.describe(image="data:,x", regions=[BOX] * 2), 429)
         for thread in threads:
             thread.join()
         assert client.chat.completions.create(

@@ -1,7 +1,9 @@
 """The worker: the answers are the assistant's own, whoever else is being answered; queue, cancellation, closing."""
 
 import asyncio
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -160,6 +162,23 @@ def test_the_queue_is_bounded_and_tells_positions(assistant, picture, cup):
             return [(await ticket.answer()).new_tokens for ticket in waiting[1:]]
 
     assert run(ask()) == [3, 3]
+
+
+def test_a_picture_is_not_kept_while_its_question_waits(assistant, picture, cup):
+    async def ask():
+        async with Worker(assistant, max_rows=1) as worker:
+            (running,) = await worker.submit([asked(Request(picture, None, [cup]), max_new_tokens=700)])
+            large = picture.resize((200, 100))
+            seen = weakref.ref(large)
+            (waiting,) = await worker.submit([asked(Request(large, None, [cup]), max_new_tokens=2)])
+            del large
+            gc.collect()
+            assert waiting.position == 1
+            assert seen() is None
+            running.cancel()
+            return (await waiting.answer()).new_tokens
+
+    assert run(ask()) == 2
 
 
 def test_whoever_goes_away_leaves_the_batch_and_the_others_stay(assistant, picture, cup):

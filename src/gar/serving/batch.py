@@ -95,7 +95,7 @@ class Batch:
     def _read(self, tickets: Sequence[Ticket]) -> None:
         texts = read(self._engine.model, [ticket.job for ticket in tickets])
         by_job = {ticket.job: ticket for ticket in tickets}
-        samplings = [by_job[job].asked.sampling for job in texts.jobs]
+        samplings = [by_job[job].sampling for job in texts.jobs]
         if self._rows is None:
             self._rows = Rows(self._engine.model, texts, samplings, self._engine.ends)
         else:
@@ -117,7 +117,7 @@ class Batch:
         ended = token in self._engine.ends
         if not ended and (piece := ticket.spoken.push(token)):
             ticket.say(piece)
-        sampling = ticket.asked.sampling
+        sampling = ticket.sampling
         if not (ended or ticket.spoken.stopped or len(ticket.tokens) == sampling.max_new_tokens):
             return
         seconds = time.perf_counter() - ticket.taken

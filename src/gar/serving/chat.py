@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from PIL import Image
 from starlette.types import Receive
 
 from gar.assistant import Answer, Request
+from gar.regions import Region
 from gar.serving.connection import EventStream, event, while_connected
 from gar.serving.refusals import Refusal, error_body, refusal_of
 from gar.serving.replies import ChatCompletion, choice_of, chunk, finish_reason, new_id, usage_of
@@ -100,8 +102,7 @@ async def complete(
     conversation = read_conversation(sent.messages)
     deadline = service.deadline()
 
-    async def ask() -> list[Asked]:
-        image, regions = await service.read(conversation.picture, sent.regions, record)
+    def ask(image: Image.Image, regions: list[Region]) -> list[Asked]:
         count = len(regions)
         question = _question(conversation.question, count, alone=count == 1 and sent.choices is None)
         earlier = [(_question(text, count) or "", answer) for text, answer in conversation.earlier]
@@ -115,7 +116,8 @@ async def complete(
 
         async def begin() -> tuple[list[Ticket], AsyncIterator[tuple[int, str | Answer]], tuple[int, str | Answer]]:
             async with deadline():
-                tickets = await stack.enter_async_context(service.asking(await ask()))
+                asking = service.asking(conversation.picture, sent.regions, sent.n, ask, record)
+                tickets = await stack.enter_async_context(asking)
                 events = _events(tickets)
                 stack.push_async_callback(events.aclose)  # type: ignore[attr-defined]
                 # refusals come as long as nothing was said

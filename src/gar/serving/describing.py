@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
+from PIL import Image
 from starlette.types import Receive
 
 from gar.assistant import Request
+from gar.regions import Region
 from gar.serving.connection import while_connected
 from gar.serving.replies import Descriptions, descriptions_of, new_id, usage_of
 from gar.serving.service import Record, Service
-from gar.serving.ticket import Asked
+from gar.serving.ticket import Asked, Ticket
 from gar.serving.wire import DescribeRequest
 
 __all__ = ["describe"]
@@ -22,15 +24,16 @@ async def describe(service: Service, sent: DescribeRequest, receive: Receive, re
     service.check_model(sent.model)
     sampling = service.sampling(sent, sent.max_tokens)
     deadline = service.deadline()
+    count = 1 if sent.regions is None else len(sent.regions)
+
+    def ask(image: Image.Image, regions: list[Region]) -> list[Asked]:
+        return [Asked(Request(image, None, [region]), sampling, (), sent.stops) for region in regions]
 
     async def work() -> Descriptions:
         async with deadline():
-            image, regions = await service.read(sent.image, sent.regions, record)
-            asked = [Asked(Request(image, None, [region]), sampling, (), sent.stops) for region in regions]
-            async with service.asking(asked) as tickets:
+            async with service.asking(sent.image, sent.regions, count, ask, record) as tickets:
                 answers = [await ticket.answer() for ticket in tickets]
-            size = (image.height, image.width)
-            boxes = await asyncio.to_thread(lambda: [region.to_box(size) for region in regions])
+            boxes = await asyncio.to_thread(lambda: [_box(ticket) for ticket in tickets])
         read = sum(answer.prompt_tokens for answer in answers)
         record.note(tickets, answers, read)
         return Descriptions(
@@ -42,3 +45,9 @@ async def describe(service: Service, sent: DescribeRequest, receive: Receive, re
         )
 
     return await while_connected(receive, work())
+
+
+def _box(ticket: Ticket) -> tuple[int, int, int, int]:
+    """Around the only region of a question."""
+    (region,) = ticket.job.regions
+    return region.to_box(ticket.job.shown.picture.size)

@@ -30,7 +30,7 @@ _FETCH_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Pictures:
-    """Reads pictures and regions for a server."""
+    """Reads pictures and regions for a server; all of it is for threads."""
 
     limits: Limits
     allow_hosts: frozenset[str] = frozenset()
@@ -38,25 +38,29 @@ class Pictures:
     may_connect: Callable[[Address], bool] = is_public
     """Whether an address of such a host may be connected to."""
 
-    def read(self, url: str, specs: Sequence[RegionSpec] | None) -> tuple[Image.Image, list[Region]]:
-        """A picture and its regions; may fetch, so it is for a thread.
+    def draw(self, data: bytes, specs: Sequence[RegionSpec] | None) -> tuple[Image.Image, list[Region]]:
+        """A picture and its regions.
 
         Args:
-            url: A data URL, or an http(s) URL of an allowed host.
+            data: The picture's file.
             specs: The regions; None for the one that alpha shows.
 
         Raises:
-            MediaError: The picture cannot be had, or is too large.
+            MediaError: It is no picture, or too large.
             RegionError: A region is none, or there is none.
         """
-        data = self._bytes(url)
         image = load_image(data, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
         if specs is None:
             return image, [_alpha_region(data)]
         size = (image.height, image.width)
         return image, [self._region(spec, number, size) for number, spec in enumerate(specs)]
 
-    def _bytes(self, url: str) -> bytes:
+    def fetch(self, url: str) -> bytes:
+        """A picture's file, of a data URL or from an allowed host; may take a while.
+
+        Raises:
+            MediaError: It cannot be had, or is too large.
+        """
         limit = self.limits.max_body_bytes
         scheme = url[:8].partition(":")[0].lower()
         if scheme == "data":

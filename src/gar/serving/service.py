@@ -28,6 +28,9 @@ __all__ = ["DAM_MODEL", "Record", "Service"]
 DAM_MODEL = "describe_anything_model"
 """The name by which Describe Anything's clients ask for whatever model their server has."""
 
+_PICTURES_AT_ONCE = 3
+"""One is being decoded while two are prepared for the model."""
+
 
 @dataclass
 class Record:
@@ -36,7 +39,7 @@ class Record:
     request_id: str
     began: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict[str, float])
-    """By stage: read (picture and regions), prepare, wait, answer."""
+    """By stage: read (picture and regions, and their turn to be read), prepare, wait, answer."""
     regions: int | None = None
     prompt_tokens: int | None = None
     new_tokens: int | None = None
@@ -56,6 +59,8 @@ class Service:
     worker: Worker
     limits: Limits
     pictures: Pictures
+    drawing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PICTURES_AT_ONCE))
+    """For decoded pictures, which are large: a file of some kilobytes may hold as many pixels as are allowed."""
     created: int = field(default_factory=lambda: int(time.time()))
 
     @property
@@ -97,27 +102,40 @@ class Service:
             seed=None if sent.seed is None else sent.seed + number,
         )
 
-    async def read(
-        self, url: str, specs: Sequence[RegionSpec] | None, record: Record
-    ) -> tuple[Image.Image, list[Region]]:
-        """Reads a picture and its regions.
+    @asynccontextmanager
+    async def asking(
+        self,
+        url: str,
+        specs: Sequence[RegionSpec] | None,
+        count: int,
+        make: Callable[[Image.Image, list[Region]], list[Asked]],
+        record: Record,
+    ) -> AsyncIterator[list[Ticket]]:
+        """Reads a picture and its regions and asks about them; whatever has no answer at the end is given up.
+
+        Args:
+            url: Of the picture.
+            specs: The regions; None for the one that alpha shows.
+            count: How many questions there will be.
+            make: Makes them.
+            record: Is filled in.
 
         Raises:
             Refusal: There are more regions than this server allows.
-            InputError: The picture or a region cannot be used.
+            InputError: The picture or a region cannot be used, or a question cannot be asked.
+            ServingError: No question is taken now; nothing was read then.
         """
         limit = self.limits.max_regions
         if specs is not None and len(specs) > limit:
             raise Refusal(400, f"{len(specs)} regions were sent; this server allows {limit}", param="regions")
-        began = time.perf_counter()
-        image, regions = await asyncio.to_thread(self.pictures.read, url, specs)
-        record.seconds["read"], record.regions = time.perf_counter() - began, len(regions)
-        return image, regions
-
-    @asynccontextmanager
-    async def asking(self, asked: Sequence[Asked]) -> AsyncIterator[list[Ticket]]:
-        """Puts questions to the worker; whatever has no answer at the end is given up."""
-        tickets = await self.worker.submit(asked)
+        with self.worker.places(count):
+            began = time.perf_counter()
+            data = await asyncio.to_thread(self.pictures.fetch, url)
+            async with self.drawing:
+                image, regions = await asyncio.to_thread(self.pictures.draw, data, specs)
+                record.seconds["read"], record.regions = time.perf_counter() - began, len(regions)
+                tickets = await self.worker.take(make(image, regions))
+                del image, data  # not kept while the answer is written
         try:
             yield tickets
         finally:

@@ -51,8 +51,9 @@ class Ticket:
     `answer`, or do both in that order. Belongs to the event loop in which it was made.
     """
 
-    def __init__(self, job: Job, asked: Asked, spoken: Spoken, place: Callable[[Ticket], int], seconds: Seconds):
-        self.job, self.asked, self.spoken, self.seconds = job, asked, spoken, seconds
+    def __init__(self, job: Job, sampling: Sampling, spoken: Spoken, place: Callable[[Ticket], int], seconds: Seconds):
+        # not the question itself: that has the whole picture, which nobody needs any longer
+        self.job, self.sampling, self.spoken, self.seconds = job, sampling, spoken, seconds
         self.tokens: list[int] = []
         """Written so far; the worker's."""
         self.cancelled = False

@@ -22,8 +22,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Condition, Thread
 from typing import Unpack
 
@@ -65,7 +66,7 @@ class Worker:
         self._preparing = ThreadPoolExecutor(_PREPARING, thread_name_prefix="gar-prepare")
         self._batch = Batch(Engine(assistant.model, assistant.processor), max_rows)
         self._waiting: deque[Ticket] = deque()
-        self._reserved = 0  # places of questions that are being prepared
+        self._reserved = 0  # places of questions that are being made
         self._changed = Condition()
         self._closing = self._cut = False
         self._thread = Thread(target=self._work, name="gar-worker", daemon=True)
@@ -138,26 +139,41 @@ class Worker:
             QueueFullError: Too many wait.
             ClosedError: The worker is closing.
         """
-        if len(several) > self.max_waiting:
-            raise InputError(f"{len(several)} questions at once; allowed are {self.max_waiting}")
+        with self.places(len(several)):
+            return await self.take(several)
+
+    @contextmanager
+    def places(self, count: int) -> Iterator[None]:
+        """Keeps places in the queue while questions are made, so that nothing is read for one that finds no place.
+
+        Raises:
+            InputError: There are more than may wait.
+            QueueFullError: Too many wait.
+            ClosedError: The worker is closing.
+        """
+        if count > self.max_waiting:
+            raise InputError(f"{count} questions at once; allowed are {self.max_waiting}")
         with self._changed:
             self._check_open()
-            waiting = len(self._waiting) + self._reserved
-            if waiting + len(several) > self.max_waiting:
-                raise QueueFullError(waiting, self.max_waiting, self.retry_after)
-            self._reserved += len(several)
+            if self.waiting + count > self.max_waiting:
+                raise QueueFullError(self.waiting, self.max_waiting, self.retry_after)
+            self._reserved += count
         try:
-            began = time.perf_counter()
-            jobs = await asyncio.get_running_loop().run_in_executor(self._preparing, self._preparer.jobs, several)
-            seconds = time.perf_counter() - began
-            tokenizer = self.assistant.processor.tokenizer
-            tickets = [
-                Ticket(job, asked, Spoken(tokenizer, asked.stop), self._place, Seconds(seconds))
-                for job, asked in zip(jobs, several, strict=True)
-            ]
+            yield
         finally:
             with self._changed:
-                self._reserved -= len(several)
+                self._reserved -= count
+
+    async def take(self, several: Sequence[Asked]) -> list[Ticket]:
+        """Takes questions whose places are kept; otherwise as `submit`."""
+        began = time.perf_counter()
+        jobs = await asyncio.get_running_loop().run_in_executor(self._preparing, self._preparer.jobs, several)
+        seconds = time.perf_counter() - began
+        tokenizer = self.assistant.processor.tokenizer
+        tickets = [
+            Ticket(job, asked.sampling, Spoken(tokenizer, asked.stop), self._place, Seconds(seconds))
+            for job, asked in zip(jobs, several, strict=True)
+        ]
         with self._changed:
             self._check_open()
             self._waiting.extend(tickets)
