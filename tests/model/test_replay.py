@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gar.model.replay import BOX_WAVES, axis_samples, box_waves, mask_weights, replay_slots, roi_align
+from gar.model.replay import BOX_WAVES, axis_samples, box_waves, mask_weights, pool_moments, replay_slots, roi_align
 from gar.processing.tiling import split_canvas
 
 SIDE = 4
@@ -212,3 +212,24 @@ def test_crop_tokens_are_found_with_their_region_and_place():
 def test_a_crop_token_without_a_region_is_marked():
     _, region, _ = replay_slots(torch.tensor([[4, 5]]), torch.tensor([4, 5]), torch.tensor([[0, 1]]), 1)
     assert region.tolist() == [-1, 0]
+
+
+def test_moments_are_the_mean_and_the_spread_over_the_region():
+    torch.manual_seed(0)
+    features = torch.randn(2, 9, 5)
+    region = torch.zeros(1, 18)
+    region[0, [1, 4, 5, 12]] = 0.25
+    inside = features.flatten(0, 1)[[1, 4, 5, 12]]
+    expected = torch.cat([inside.mean(0), inside.std(0, correction=0)])[None]
+    torch.testing.assert_close(pool_moments(features, region), expected, rtol=1e-4, atol=1e-4)
+    assert pool_moments(features.bfloat16(), region).dtype == torch.bfloat16
+
+
+def test_moments_of_a_single_cell_have_no_spread_and_finite_gradients():
+    features = torch.randn(1, 4, 3, requires_grad=True)
+    weight = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
+    pooled = pool_moments(features, weight)
+    torch.testing.assert_close(pooled[:, :3], features[:, 1].detach())
+    assert pooled[:, 3:].abs().max() < 2e-3
+    pooled.sum().backward()
+    assert features.grad.isfinite().all()

@@ -12,7 +12,7 @@ from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.collator import SampleCollator
 from gar.training.parts import part_of
-from gar.training.trainer import GroundingTrainer, word_loss, word_tokens
+from gar.training.trainer import GroundingTrainer, answer_weights, word_loss, word_tokens
 from gar.training.world import WORDS
 
 
@@ -135,6 +135,49 @@ def test_accumulated_batches_count_as_one_batch(make_trainer):
     with_words.train()
     extra = logged(with_words, "loss")[0] - logged(in_parts, "loss")[0]
     assert extra == pytest.approx(logged(with_words, "word_loss")[0], rel=1e-4)
+
+
+def test_the_loss_can_be_a_mean_over_answers(make_trainer):
+    trainer = make_trainer()
+    batch = next(iter(trainer.get_train_dataloader()))
+    labels = batch["labels"]
+    weights = answer_weights(labels)
+    assert weights.sum() == pytest.approx(int((labels != IGNORED).sum()))
+    assert not weights[labels == IGNORED].any()
+
+    del batch["attribute_labels"]
+    model = trainer.model.eval()
+    with torch.no_grad():
+        logits = model(**batch).logits[:, :-1]
+        loss = model(**batch, loss_only=True, loss_weights=weights).loss
+    following = labels[:, 1:]
+    each = torch.nn.functional.cross_entropy(logits.transpose(1, 2), following, reduction="none")
+    answers = [  # runs of label tokens, one after another
+        torch.stack([each[row, column] for column in run])
+        for row in range(len(labels))
+        for run in runs((following[row] != IGNORED).nonzero().flatten().tolist())
+    ]
+    assert len({len(answer) for answer in answers}) > 1
+    torch.testing.assert_close(loss, torch.stack([answer.mean() for answer in answers]).mean())
+
+
+def runs(numbers):
+    found = [[numbers[0]]]
+    for number in numbers[1:]:
+        if number != found[-1][-1] + 1:
+            found.append([])
+        found[-1].append(number)
+    return found
+
+
+def test_answers_of_one_length_weigh_what_tokens_do(make_trainer):
+    plain, even = make_trainer(1, word_weight=0.0), make_trainer(1, word_weight=0.0, even_answers=True)
+    plain.train()
+    even.train()
+    assert logged(plain, "loss") != pytest.approx(logged(even, "loss"), rel=1e-3)
+    labels = torch.tensor([[IGNORED, 1, 2, IGNORED, 3, 4], [IGNORED, IGNORED, 5, 6, IGNORED, IGNORED]])
+    assert torch.equal(answer_weights(labels), (labels != IGNORED).float())
+    assert not answer_weights(torch.full((2, 3), IGNORED)).any()
 
 
 def test_parts_learn_at_rates_of_their_own(make_trainer):

@@ -141,7 +141,10 @@ class GARConfig(PreTrainedConfig):
     mask_token: bool = False
     """Whether one mask-weighted token follows the RoIAlign grid of each region."""
     stem_embedding: bool = False
-    """Whether the mask-weighted token also holds what a pretrained stem, before the tower, sees in the region."""
+    """Whether the mask-weighted token also holds what a pretrained stem, before the tower, sees in the region: the mean
+    and the standard deviation of each channel."""
+    stem_dropout: float = 0.0
+    """Share of what the stem sees that is left out while training, so that few pictures are not learnt by heart."""
     box_embedding: bool = False
     """Whether the mask-weighted token also says, exactly, where the region's box lies."""
     prompt_token_ids: list[int] | tuple[int, ...] = ()
@@ -182,6 +185,8 @@ class GARConfig(PreTrainedConfig):
                 f"stem_embedding is true with mask_token {self.mask_token} and stem {self.vision_config.stem!r}: "
                 f"it needs a mask-weighted token to enter, and a pretrained stem"
             )
+        if not 0.0 <= self.stem_dropout < 1.0:
+            raise CheckpointError(f"stem_dropout is {self.stem_dropout}; needed is a share from 0 up to but not 1")
         if self.box_embedding and not self.mask_token:
             raise CheckpointError("box_embedding is true and mask_token false: the box enters the mask-weighted token")
         import_module("gar.model.modeling")  # registers the model with the Auto classes, see gar.registration

@@ -32,7 +32,16 @@ from gar.errors import CheckpointError
 from gar.model.checkpoints import refuse_incomplete, register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.projector import GARProjector, pool_cells
-from gar.model.replay import BOX_WAVES, box_waves, is_crop_tile, mask_weights, pool_crops, replay_slots, roi_align
+from gar.model.replay import (
+    BOX_WAVES,
+    box_waves,
+    is_crop_tile,
+    mask_weights,
+    pool_crops,
+    pool_moments,
+    replay_slots,
+    roi_align,
+)
 from gar.model.vision import GARVisionTower
 
 __all__ = [
@@ -157,7 +166,13 @@ class GARModel(GARPreTrainedModel):
         self.stem_embed = None
         if config.stem_embedding:
             channels = self.vision_tower.patch_embed.channels
-            self.stem_embed = nn.Sequential(nn.Linear(channels, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+            self.stem_embed = nn.Sequential(
+                nn.Dropout(config.stem_dropout),
+                nn.Linear(2 * channels, 2 * width),
+                nn.GELU(),
+                nn.Dropout(config.stem_dropout),
+                nn.Linear(2 * width, width),
+            )
         self.box_embed = nn.Linear(BOX_WAVES, width) if config.box_embedding else None
         self.class_scale = nn.Parameter(torch.empty(())) if config.class_token_ids else None
         self.post_init()
@@ -265,7 +280,7 @@ class GARModel(GARPreTrainedModel):
         patches = patch_features.to(self.dtype)
         spoken = patches.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
         if self.stem_embed is not None:
-            spoken = spoken + self.stem_embed(weight.to(patches.dtype) @ patches.flatten(0, 1))
+            spoken = spoken + self.stem_embed(pool_moments(patches, weight))
         if self.class_scale is not None:
             seen = self.vision_tower.patch_embed.classify(patches, weight)
             spoken = spoken + self.class_scale * self.class_words(seen)
@@ -437,6 +452,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         logits_to_keep: int | torch.Tensor = 0,
         num_items_in_batch: torch.Tensor | int | None = None,
         loss_only: bool = False,
+        loss_weights: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> GAROutput:
         """Predicts the next token at each place.
@@ -459,6 +475,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             logits_to_keep: Compute logits for the last so many places only; 0 for all.
             num_items_in_batch: Label tokens over which the loss is averaged, when accumulating gradients.
             loss_only: Compute logits only where there are labels, for the loss, and return none.
+            loss_weights: (B, L) how much each label counts in the sum; only with `loss_only`.
             kwargs: Passed to the decoder (`use_cache`, `output_hidden_states`, …).
 
         Returns:
@@ -489,7 +506,13 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         if loss_only and labels is not None:
             following = F.pad(labels[:, 1:], (0, 1), value=-100)  # (B, L): what each place is to predict
             learnt = following != -100
-            loss = measure(logits=self.lm_head(hidden[learnt]), labels=labels, shift_labels=following[learnt])
+            spoken = self.lm_head(hidden[learnt])
+            if loss_weights is None:
+                loss = measure(logits=spoken, labels=labels, shift_labels=following[learnt])
+            else:
+                each = F.cross_entropy(spoken.float(), following[learnt], reduction="none")
+                counted = learnt.sum() if num_items_in_batch is None else num_items_in_batch
+                loss = (each * F.pad(loss_weights[:, 1:], (0, 1))[learnt]).sum() / counted
         else:
             kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             hidden = hidden[:, kept]

@@ -24,6 +24,7 @@ __all__ = [
     "is_crop_tile",
     "mask_weights",
     "pool_crops",
+    "pool_moments",
     "replay_slots",
     "roi_align",
 ]
@@ -168,6 +169,23 @@ def pool_crops(features: torch.Tensor, size: int) -> torch.Tensor:
     middle = slice(side // 4, side - side // 4)
     maps = features.transpose(1, 2).unflatten(2, (side, side))[:, :, middle, middle]
     return F.adaptive_avg_pool2d(maps, size).flatten(2).transpose(1, 2)
+
+
+def pool_moments(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The mean and the standard deviation of features over each region.
+
+    Args:
+        features: (T, n, D).
+        weight: (R, T·n), each row summing to 1.
+
+    Returns:
+        (R, 2·D) in the features' dtype; the sums are taken in float32.
+    """
+    flat = features.flatten(0, 1).float()
+    with torch.autocast(flat.device.type, enabled=False):
+        mean, square = (weight.float() @ torch.cat([flat, flat * flat], dim=1)).chunk(2, dim=1)
+    spread = (square - mean * mean).clamp(min=0.0).add(1e-6).sqrt()
+    return torch.cat([mean, spread], dim=1).to(features.dtype)
 
 
 def mask_weights(

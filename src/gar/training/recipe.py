@@ -197,6 +197,8 @@ class Training(_Settings):
     """Whether activations are computed again in the backward pass, to save memory."""
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
+    mean_over: Literal["tokens", "answers"] = "tokens"
+    """What the loss is a mean over: tokens, as published, or answers, so that a word counts as much as a caption."""
     word_loss: float = Field(0.0, ge=0)
     """Weight of the auxiliary loss that makes a region's features point at its words."""
     word_steps: int = Field(0, ge=0)

@@ -251,6 +251,7 @@ def _make_trainer(
         words=word_tokens(processor.tokenizer, WORDS) if training.word_loss else (),
         word_weight=training.word_loss,
         word_steps=training.word_steps,
+        even_answers=training.mean_over == "answers",
         rates=training.part_learning_rates,
         average=average,
         examine=examine,

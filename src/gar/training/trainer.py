@@ -25,7 +25,7 @@ from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.parts import parameter_groups
 
-__all__ = ["GroundingTrainer", "word_loss", "word_tokens"]
+__all__ = ["GroundingTrainer", "answer_weights", "word_loss", "word_tokens"]
 
 _LAST_SECONDS = 60
 """How long a data worker lives on after SIGTERM: the step that is being done then has to end."""
@@ -59,6 +59,28 @@ def word_loss(
     return torch.stack(losses).mean() if losses else spoken.sum() * 0.0
 
 
+def answer_weights(labels: torch.Tensor) -> torch.Tensor:
+    """Weights of label tokens with which every answer counts the same, however long it is.
+
+    Args:
+        labels: (B, L), -100 outside answers; an answer is a run of other labels.
+
+    Returns:
+        (B, L) in float32: 1 / tokens of the answer, times a factor that makes them sum to the number of label tokens,
+        so that the loss stays of the size that it has over tokens. 0 outside answers.
+
+    Example:
+        >>> answer_weights(torch.tensor([[-100, 7, -100, 5, 6, 8]]))
+        tensor([[0.0000, 2.0000, 0.0000, 0.6667, 0.6667, 0.6667]])
+    """
+    learnt = labels != IGNORED
+    begins = learnt & ~F.pad(learnt[:, :-1], (1, 0))
+    answer = begins.flatten().cumsum(0)  # 0 before the first
+    tokens = torch.bincount(answer[learnt.flatten()], minlength=int(begins.sum()) + 1).float()
+    even = learnt.sum() / begins.sum().clamp(min=1) / tokens.clamp(min=1)
+    return torch.where(learnt, even[answer].view_as(labels), 0.0)
+
+
 def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
     """(words, D) in float32."""
     flat = torch.tensor([token for word in words for token in word], device=embeddings.device)
@@ -85,6 +107,7 @@ class GroundingTrainer(Trainer):
         words: Tokens of each word of each attribute, in the collator's order.
         word_weight: Weight of the auxiliary loss; 0 leaves it out.
         word_steps: First steps in which nothing but the auxiliary loss is trained on.
+        even_answers: Whether each answer counts the same in the training loss, rather than each token.
         rates: Learning rates of single parts, see `gar.training.parts`.
         average: The moving average of the weights, which is then what is evaluated.
         examine: Called with the model at each evaluation; its measures are logged with the held-out loss.
@@ -98,6 +121,7 @@ class GroundingTrainer(Trainer):
         words: Sequence[Sequence[Sequence[int]]] = (),
         word_weight: float = 0.0,
         word_steps: int = 0,
+        even_answers: bool = False,
         rates: Mapping[str, float] | None = None,
         average: AveragedWeights | None = None,
         examine: Callable[[Any, int], dict[str, float]] | None = None,
@@ -107,6 +131,7 @@ class GroundingTrainer(Trainer):
         self.words = words
         self.word_weight = word_weight
         self.word_steps = word_steps
+        self.even_answers = even_answers
         self.rates = dict(rates or {})
         self.average = average
         self.examine = examine
@@ -145,8 +170,8 @@ class GroundingTrainer(Trainer):
     ) -> Any:
         """The language loss and, in training, the weighted auxiliary loss; in the first `word_steps` that alone.
 
-        The language loss is a sum over label tokens, divided by those of all accumulated batches; the auxiliary loss is
-        a mean, so it is divided by the number of these batches.
+        The language loss is a sum over label tokens, each with its weight, divided by those of all accumulated batches;
+        the auxiliary loss is a mean, so it is divided by the number of these batches.
         """
         if self._began is None and model.training:
             self._began = time.perf_counter()
@@ -156,6 +181,8 @@ class GroundingTrainer(Trainer):
             owner = self.accelerator.unwrap_model(model)
             return self._word_loss(_spoken_by_stem(owner.model, inputs), labels, model)
         inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
+        if self.even_answers and model.training:
+            inputs["loss_weights"] = answer_weights(inputs["labels"])
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if grounding:  # processes share the gradients of a whole forward pass only
             loss = 0.0 * loss + self._word_loss(outputs.spoken_hidden_states, labels, model)
