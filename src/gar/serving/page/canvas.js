@@ -9,6 +9,7 @@
 
 const LINE = 2.5; // width of a region's outline in CSS pixels
 const NEAR = 12; // so near to its first corner, in CSS pixels, a click closes a polygon
+const TWICE = 400; // two presses within so many milliseconds are a double click, which closes a polygon too
 const GAP = 2; // points of a scribble are so far apart, in CSS pixels
 
 export default {
@@ -42,6 +43,7 @@ export default {
     this.drawing = false; // whether the pointer is down
     this.cross = null; // where the keyboard points
     this.open = false; // whether a stroke of the keyboard has begun
+    this.pressed = -TWICE; // when the pointer was pressed last, in milliseconds
     this.hover = null; // where the pointer is while a polygon is drawn
     this.lit = null; // id of the mark that is pointed at anywhere on the page
     this.masks = new Map(); // by URL: the mask's picture
@@ -138,8 +140,10 @@ export default {
         this.draft = [place];
         this.drawing = true;
       } else {
-        this.mark(place, event.detail > 1);
+        const last = this.draft[this.draft.length - 1];
+        this.mark(place, last && event.timeStamp - this.pressed < TWICE && this.away(last, place) < NEAR / 2);
       }
+      this.pressed = event.timeStamp;
       this.paint();
     },
 

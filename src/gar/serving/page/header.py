@@ -44,13 +44,15 @@ def build_header(
         _labelled("Open", "folder_open").on("click", js_handler=choose_picture)
         with _labelled("Examples", "collections"), ui.menu().props('anchor="bottom right" self="top right"'):
             for example in list_examples():
-                with ui.menu_item(on_click=partial(open_example, example)).classes("example-item"):
+                with (
+                    ui.menu_item(on_click=partial(open_example, example)).props("role=menuitem").classes("example-item")
+                ):
                     image = ui.element("img")
                     image.props["src"], image.props["alt"] = example.thumbnail, ""
                     text("span", example.title)
         with _labelled("Save", "download"), ui.menu().props('anchor="bottom right" self="top right"'):
             for title, handler in save.items():
-                ui.menu_item(title, on_click=handler)
+                ui.menu_item(title, on_click=handler).props("role=menuitem")
         _build_theme()
 
 
