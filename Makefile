@@ -19,7 +19,7 @@ demo: $(VENV)/installed ## See what the embedded model says of pictures: demo/in
 	$(BIN)/gar demo $(OUT)
 
 test: $(VENV)/installed-dev ## Run the tests (all but the slow ones)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-dev ## Check style, types and the floors
 	$(BIN)/ruff check .
@@ -27,7 +27,7 @@ lint: $(VENV)/installed-dev ## Check style, types and the floors
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (about two hours on two cores)
+nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (about three hours on two cores)
 	$(BIN)/gar train nano $(NANO_ARGS)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html

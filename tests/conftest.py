@@ -8,12 +8,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from gar import GARConfig, GARForConditionalGeneration, GARProcessor
 from gar.training.tokenizer import build_tokenizer, crop_token
 
 # Tiny models: more threads would mostly wait for one another. OMP_NUM_THREADS still has the last word.
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+# How long an example takes says more of the machine than of the code; tests against hanging set their own deadline.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SENTENCES = (
     "There are some objects I am curious about. Describe this masked region in detail.",

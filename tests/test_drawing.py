@@ -103,7 +103,7 @@ def test_tags_of_regions_at_one_place_do_not_hide_one_another():
         assert paper.all(axis=2).sum() > 50
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), width=st.integers(1, 90), height=st.integers(1, 90))
 def test_any_region_of_any_picture_can_be_drawn(data, width, height):
     flags = data.draw(st.lists(st.booleans(), min_size=4, max_size=4).filter(any))

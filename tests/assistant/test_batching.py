@@ -27,7 +27,7 @@ requests = st.tuples(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=st.lists(requests, min_size=2, max_size=6), batch_size=st.integers(2, 6))
 def test_a_batch_says_what_one_by_one_says(request, pictures, name, asked, batch_size):
     assistant = request.getfixturevalue(name)

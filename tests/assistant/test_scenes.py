@@ -74,7 +74,7 @@ boxes = st.builds(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(picture=st.integers(0, 2), own=st.lists(boxes, min_size=1, max_size=7), limit=st.sampled_from([None, 400, 900]))
 def test_an_exact_scene_says_what_generate_says_of_each_region_alone(request, pictures, name, picture, own, limit):
     assistant = request.getfixturevalue(name)
@@ -85,7 +85,7 @@ def test_an_exact_scene_says_what_generate_says_of_each_region_alone(request, pi
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(picture=st.integers(0, 2), own=st.lists(boxes, min_size=1, max_size=5), limit=st.sampled_from([None, 400]))
 def test_a_shared_scene_says_what_generate_says_of_the_whole_text(request, pictures, name, picture, own, limit):
     assistant = request.getfixturevalue(name)

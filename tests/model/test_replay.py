@@ -53,7 +53,7 @@ def plain_roi_align(canvas, box, size):
     return torch.stack(rows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     grid=grids,
     box=st.tuples(fractions, fractions, fractions, fractions),
@@ -74,7 +74,7 @@ def test_roi_align_is_what_its_paper_says_point_by_point(grid, box, scale):
             torch.testing.assert_close(ours, plain_roi_align(canvas, cells, 3), atol=1e-5, rtol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(grid=grids, edges=st.tuples(fractions, fractions, fractions, fractions), size=st.integers(1, 5))
 def test_roi_align_of_a_constant_map_is_that_constant_inside(grid, edges, size):
     x1, x2, y1, y2 = *sorted(edges[:2]), *sorted(edges[2:])
@@ -83,7 +83,7 @@ def test_roi_align_of_a_constant_map_is_that_constant_inside(grid, edges, size):
     torch.testing.assert_close(replayed, torch.full((1, size**2, 2), 7.0))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(order=st.permutations(range(5)), boxes=st.lists(st.tuples(*[fractions] * 4), min_size=5, max_size=5))
 def test_replay_commutes_with_the_order_of_regions(order, boxes):
     tiles, order = tiles_of(random_map(2, 1)), list(order)

@@ -190,7 +190,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values, st.sampled_from(["image", "mask_rle", "conversations", "dialogue"]))
 def test_whatever_a_field_holds_ends_as_a_sample_or_as_skipped(write, record, value, field):
     source = PublishedSource(write(record(), record(**{field: value})))
