@@ -68,12 +68,15 @@ def mask_of_png():
 def page_url(assistant, make_config, make_model, tiny_tokenizer):
     """The address of a server that runs in a thread, with two models that know nothing and talk at length.
 
-    Each answers one question after the other, so that some have to wait; the second names regions all the time.
+    Each answers one question after the other, so that some have to wait. The second is slow, names
+    regions all the time, never ends by itself, and keeps to words that a dialogue may hold.
     """
     pytest.importorskip("nicegui", reason="the page needs NiceGUI: pip install 'grasp-any-region[serve]'")
-    other = make_model(make_config(), seed=1).requires_grad_(False)
-    for number in range(5):
-        other.get_output_embeddings().weight[tiny_tokenizer.convert_tokens_to_ids(f"<Prompt{number}>")] *= 3
+    text = {"max_position_embeddings": 4096, "num_hidden_layers": 8}
+    other = make_model(make_config(text=text), seed=1).requires_grad_(False)
+    words = other.get_output_embeddings().weight
+    for token, id in tiny_tokenizer.get_added_vocab().items():
+        words[id] *= 1.5 if token.startswith("<Prompt") else 0
     workers = [
         Worker(each, max_rows=1)
         for each in (assistant, GAR(other, GARProcessor(copy.deepcopy(tiny_tokenizer), other.config), "other"))

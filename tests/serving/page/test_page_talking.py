@@ -72,6 +72,7 @@ def test_a_region_is_described_and_asked_about_and_the_answers_stream_in(visit_p
 @pytest.mark.slow
 def test_a_dialogue_goes_on_begins_anew_and_scores_choices(marked):
     visitor = marked()
+    choose(visitor, "Model", "other")
     choose(visitor, "Longest answer", "Short")
     for number, words in enumerate(("What is <Prompt0>?", "And <Prompt2>, <b>is it</b>?"), 1):
         visitor.ask(words)
@@ -124,6 +125,7 @@ def test_prompts_in_questions_and_answers_light_up_their_regions_by_mouse_and_by
 @pytest.mark.slow
 def test_who_waits_sees_a_place_in_the_queue_and_can_stop(marked):
     visitor = marked()
+    choose(visitor, "Model", "other")
     choose(visitor, "Longest answer", "Long")
     visitor.button("Describe all").click()
     visitor.page.get_by_text("Waiting: number 2 in the queue").first.wait_for()

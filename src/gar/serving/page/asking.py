@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ MAX_QUESTION = 4_000
 
 _LOOK_SECONDS = 0.3
 """How often the place in the queue is looked up."""
+
+_SHOW_SECONDS = 0.15
+"""How often an answer that grows is shown; a model can write faster than a browser draws."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,11 +145,14 @@ class Asking:
     async def _follow(self, turn: Turn, ticket: Ticket) -> None:
         """Takes an answer piece by piece into its turn."""
         watch = asyncio.ensure_future(self._watch(turn, ticket))
+        shown = 0.0
         try:
             async for piece in ticket:
                 turn.state = "answering"
                 turn.text += piece
-                self._changed(turn)
+                if time.monotonic() - shown >= _SHOW_SECONDS:
+                    self._changed(turn)
+                    shown = time.monotonic()
             turn.answer = await ticket.answer()
             turn.text, turn.state = turn.answer.text, "done"
         finally:

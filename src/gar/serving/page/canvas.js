@@ -45,6 +45,7 @@ export default {
     this.open = false; // whether a stroke of the keyboard has begun
     this.pressed = -TWICE; // when the pointer was pressed last, in milliseconds
     this.hover = null; // where the pointer is while a polygon is drawn
+    this.painted = null; // the canvas that was painted on last
     this.lit = null; // id of the mark that is pointed at anywhere on the page
     this.masks = new Map(); // by URL: the mask's picture
     this.layers = new Map(); // by URL, color and size: the mask as it is drawn
@@ -63,7 +64,10 @@ export default {
   },
 
   watch: {
-    picture: { deep: true, handler() { this.draft = []; this.cross = null; this.layers.clear(); this.masks.clear(); } },
+    picture: { deep: true, handler() {
+      this.draft = []; this.cross = null; this.layers.clear(); this.masks.clear();
+      this.$nextTick(() => this.paint()); // its frame may be of another shape
+    } },
     marks: { deep: true, handler() { this.paint(); } },
     opacity() { this.paint(); },
     tool() { this.giveUp(); },
@@ -84,7 +88,7 @@ export default {
     this.resized.observe(this.$el);
   },
 
-  updated() { this.paint(); },
+  updated() { if (this.$refs.layer !== this.painted) this.paint(); }, // another canvas; what is on it has its watchers
 
   unmounted() {
     for (const type of ["pointerover", "focusin"]) document.removeEventListener(type, this.light);
@@ -312,6 +316,7 @@ export default {
     paint() {
       const layer = this.$refs.layer;
       if (!layer || !layer.clientWidth) return;
+      this.painted = layer;
       const ratio = window.devicePixelRatio || 1;
       const width = Math.round(layer.clientWidth * ratio), height = Math.round(layer.clientHeight * ratio);
       if (layer.width !== width || layer.height !== height) Object.assign(layer, { width, height });

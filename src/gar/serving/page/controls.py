@@ -13,7 +13,7 @@ from gar.serving.page.canvas import css_color
 from gar.serving.page.conversation import parts_of
 from gar.serving.page.marks import Mark
 
-__all__ = ["chip", "icon_button", "say", "text", "with_chips"]
+__all__ = ["chip", "icon_button", "say", "text", "with_chips", "word_or_chip"]
 
 Handler = Callable[[], Any]
 
@@ -54,15 +54,17 @@ def chip(number: int, mark: Mark | None) -> TextElement:
     return element
 
 
+def word_or_chip(part: str | int, marks: dict[int, Mark]) -> TextElement:
+    """A part of a text (`parts_of`): words, or a prompt as a chip; one that is no region stays as it is written."""
+    if isinstance(part, str):
+        return text("span", part)
+    return chip(part, marks[part]) if part in marks else text("span", f"<Prompt{part}>")
+
+
 def with_chips(words: str, marks: dict[int, Mark]) -> None:
-    """A text whose prompts are chips; a prompt that is no region stays as it is written."""
+    """A text whose prompts are chips."""
     for part in parts_of(words):
-        if isinstance(part, str):
-            text("span", part)
-        elif part in marks:
-            chip(part, marks[part])
-        else:
-            text("span", f"<Prompt{part}>")
+        word_or_chip(part, marks)
 
 
 def say(words: str) -> None:

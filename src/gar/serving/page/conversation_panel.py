@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
 
-from gar.serving.page.controls import text, with_chips
+from gar.serving.page.controls import text, with_chips, word_or_chip
 from gar.serving.page.conversation import Turn, parts_of
 
 __all__ = ["ConversationPanel"]
-
-_CURSOR = "▍"
 
 
 class ConversationPanel:
@@ -18,7 +17,7 @@ class ConversationPanel:
     def __init__(self, advice: str = "") -> None:
         """Builds it, with a word of advice to read before the first turn."""
         self._views: dict[int, _TurnView] = {}
-        with ui.element("section").classes("conversation").props('aria-label="Conversation"'):
+        with ui.element("section").classes("conversation").props('role=log aria-label="Conversation"'):
             with ui.element("div").classes("nothing-said") as self._empty:
                 text("p", "Answers appear here.", "faint")
                 text(
@@ -28,7 +27,7 @@ class ConversationPanel:
                     "faint small",
                 )
                 text("p", advice, "faint small")
-            self._log = ui.element("ol").classes("turns").props('role="log" aria-live="polite"')
+            self._log = ui.element("ol").classes("turns")
 
     def show(self, turn: Turn) -> None:
         """Shows a turn that is new or has changed."""
@@ -50,7 +49,8 @@ class _TurnView:
 
     def __init__(self, turn: Turn):
         self._turn = turn
-        self._shown = 0  # parts of the answer that are on the page
+        self._parts: list[str | int] = []  # of the answer, as far as they are on the page
+        self._elements: list[TextElement] = []  # one for each
         with ui.element("li").classes("turn") as self._element:
             if turn.begins:
                 text("p", "New conversation", "begins")
@@ -79,19 +79,20 @@ class _TurnView:
             self._show_words(turn)
 
     def _show_words(self, turn: Turn) -> None:
-        """Adds what is new to the answer's words; the last words grow in place."""
+        """Shows what is new of the answer's words; an answer of thousands is not made anew with each."""
         parts = parts_of(turn.text)
-        words = parts[-1] if parts and isinstance(parts[-1], str) else ""
-        last = self._said.default_slot.children[-1] if self._said.default_slot.children else None
-        if words and len(parts) == self._shown and last is not None and turn.state == "answering":
-            last.text = f"{words}{_CURSOR}"  # pyright: ignore[reportAttributeAccessIssue]
-            return
-        self._shown = len(parts)
-        self._said.clear()
+        pairs = list(zip(self._parts, parts, strict=False))
+        kept = next((at for at, (shown, part) in enumerate(pairs) if shown != part), len(pairs))
+        if kept < len(pairs) and isinstance(self._parts[kept], str) and isinstance(parts[kept], str):
+            self._elements[kept].text = str(parts[kept])
+            kept += 1
+        for element in self._elements[kept:]:
+            element.delete()
         with self._said:
-            with_chips(turn.text + (_CURSOR if turn.state == "answering" else ""), turn.marks)
+            new = [word_or_chip(part, turn.marks) for part in parts[kept:]]
             if not turn.text and turn.state == "done":
                 text("span", "The model said nothing.", "faint")
+        self._parts, self._elements = parts, [*self._elements[:kept], *new]
 
 
 def _question(turn: Turn) -> str:
