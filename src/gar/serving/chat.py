@@ -198,7 +198,7 @@ class _Stream:
 
     async def run(self, first: tuple[int, str | Answer]) -> AsyncIterator[bytes]:
         """The events; an error that comes late is one of them."""
-        name, model = new_id("chatcmpl"), self.service.model
+        about = {"id": new_id("chatcmpl"), "created": int(time.time()), "model": self.service.model}
         wanted = self.sent.stream_options is not None and self.sent.stream_options.include_usage
         usage: dict[str, Any] = {"usage": None} if wanted else {}
         answers: dict[int, Answer] = {}
@@ -206,11 +206,11 @@ class _Stream:
 
         def say(index: int, content: str) -> bytes:
             said.add(index)
-            return self._delta(name, model, index, {"content": content}, usage)
+            return self._delta(about, index, {"content": content}, usage)
 
         async with self.stack:
             for index in range(len(self.tickets)):
-                yield self._delta(name, model, index, {"role": "assistant", "content": ""}, usage)
+                yield self._delta(about, index, {"role": "assistant", "content": ""}, usage)
             try:
                 one: tuple[int, str | Answer] | None = first
                 while one is not None:
@@ -221,7 +221,7 @@ class _Stream:
                         answers[index] = content
                         if index not in said and content.text:  # a chosen option
                             yield say(index, content.text)
-                        yield self._end(name, model, index, content, usage)
+                        yield self._end(about, index, content, usage)
                     async with self.deadline():
                         one = await anext(self.events, None)
             except Exception as error:
@@ -233,13 +233,13 @@ class _Stream:
             read = ordered[0].prompt_tokens
             self.record.note(self.tickets, ordered, read)
             if wanted:
-                yield event(chunk(name, model, [], usage=usage_of(read, ordered).model_dump()))
+                yield event(chunk(about, [], usage=usage_of(read, ordered).model_dump()))
             yield event("[DONE]")
 
-    def _delta(self, name: str, model: str, index: int, delta: dict[str, Any], usage: dict[str, Any]) -> bytes:
+    def _delta(self, about: dict[str, Any], index: int, delta: dict[str, Any], usage: dict[str, Any]) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-        return event(chunk(name, model, [choice], **usage))
+        return event(chunk(about, [choice], **usage))
 
-    def _end(self, name: str, model: str, index: int, answer: Answer, usage: dict[str, Any]) -> bytes:
+    def _end(self, about: dict[str, Any], index: int, answer: Answer, usage: dict[str, Any]) -> bytes:
         whole = choice_of(answer, index, _likelihoods(self.sent)).model_dump(exclude={"message"})
-        return event(chunk(name, model, [{**whole, "delta": {}, "finish_reason": finish_reason(answer)}], **usage))
+        return event(chunk(about, [{**whole, "delta": {}, "finish_reason": finish_reason(answer)}], **usage))

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from gar.assistant import GAR, EncodedScene
-from gar.assistant.encoding import read_picture
+from gar.assistant.encoding import Picture, read_picture
 from gar.assistant.reading import Reader
 from gar.errors import PromptError
 from gar.media import ImageSource, load_image
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Preparer"]
 
-_PICTURES_KEPT = 8
-"""Pictures that are kept with their features, a few megabytes each for small models and some hundred for large ones."""
+_BYTES_KEPT = 512_000_000
+"""Of pictures and their features: some hundred pictures of a small model, a few of a large one."""
 
 
 class Preparer:
@@ -69,8 +69,11 @@ class Preparer:
         scene = EncodedScene(size=read.size, regions=(), way="exact", model=self._model, picture=read)
         with self._lock:
             self._scenes[name] = scene
-            if len(self._scenes) > _PICTURES_KEPT:
+            # what the model makes of a picture comes later, so all are measured anew
+            sizes = [_bytes_of(one.picture) for one in self._scenes.values()]
+            while len(sizes) > 1 and sum(sizes) > _BYTES_KEPT:
                 self._scenes.popitem(last=False)
+                sizes.pop(0)
         return scene
 
     def _job(self, asked: Asked, scene: ImageSource | EncodedScene) -> Job:
@@ -89,3 +92,14 @@ class Preparer:
             ids += [*processor.answer_ids(answer), *processor.token_ids(follow_up(following), 0)]
         reader.check_length(len(ids), max(map(len, job.options.values())) if job.options else job.room)
         return replace(job, ids=tuple(ids))
+
+
+def _bytes_of(picture: Picture) -> int:
+    """Memory of a picture and of what was made of it so far."""
+    features = [
+        picture.tiles,
+        picture.patch_features,
+        *(tensor for cells in list(picture.untouched.values()) for tensor in cells),
+    ]
+    kept = sum(tensor.nbytes for tensor in features if tensor is not None)
+    return kept + (0 if picture.pixels is None else picture.pixels.nbytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import uuid4
@@ -175,10 +174,9 @@ def usage_of(read: int, answers: Iterable[Answer]) -> Usage:
     return Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written)
 
 
-def chunk(name: str, model: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    """One event of a stream."""
-    about = {"id": name, "object": "chat.completion.chunk", "created": int(time.time()), "model": model}
-    return {**about, "choices": choices, **more}
+def chunk(about: dict[str, Any], choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """One event of a stream; all have the same `id`, `created` and `model`."""
+    return {**about, "object": "chat.completion.chunk", "choices": choices, **more}
 
 
 def _likelihood(option: str, probability: float) -> _Likelihood:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from gar.errors import InputError, MissingExtraError
@@ -27,6 +28,9 @@ __all__ = ["bind", "run"]
 _LAST_CALL_SECONDS = 0.5
 """How long new connections are still taken, after the worker has been drained."""
 _BACKLOG = 512
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that reads requests or pictures may keep the interpreter while the worker's thread wants it, which
+is after each operation on tensors. With Python's own 5 ms the model waits: a tenth fewer answers under load."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -60,6 +64,7 @@ def run(app: FastAPI, worker: Worker, listener: socket.socket, *, grace: float) 
         timeout_graceful_shutdown=max(1, round(grace)),
         backlog=_BACKLOG,
     )
+    sys.setswitchinterval(_SWITCH_SECONDS)
     # uvicorn raises the signal again when it is done; there is nothing left to end then
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

@@ -10,8 +10,8 @@ Choices:
 * questions are prepared (picture read, regions drawn, tokens made) in other threads, so mistakes are raised before
   anything waits, and the model never stands still for a picture;
 * as many as may wait, wait; the next one is a `QueueFullError`, at once;
-* all that fit are answered together, each with options of its own; who comes later joins at the next token, so
-  nobody waits for the end of another's long answer;
+* all that fit are answered together, each with options of its own; who comes later joins a few tokens later, together
+  with others that came meanwhile, so nobody waits for the end of another's long answer;
 * whoever goes away (a cancelled task, a closed iterator, `Ticket.cancel`) leaves the queue or its batch, and what the
   model kept for it is freed;
 * closing lets what has begun finish; what waits is told `ClosedError`.
@@ -39,6 +39,10 @@ from gar.serving.spoken import Spoken
 from gar.serving.ticket import Asked, Seconds, Ticket
 
 __all__ = ["Worker"]
+
+_JOIN_EVERY = 8
+"""Tokens of those being answered, between two times that others join: it copies what the model keeps for all of them,
+and those that join together are read faster than one by one."""
 
 _PREPARING = 2
 """Threads that prepare questions; pictures are decoded one at a time anyway."""
@@ -239,14 +243,14 @@ class Worker:
 
     def _work(self) -> None:
         """The worker's thread: lets in who waits, writes a token of each, and so on."""
-        batch = self._batch
+        batch, tokens = self._batch, 0
         while True:
             with self._changed:
                 while not self._waiting and not len(batch) and not self._closing:
                     self._changed.wait()
                 if self._closing and not len(batch):
                     return
-                coming = self._coming()
+                coming = self._coming() if not len(batch) or tokens % _JOIN_EVERY == 0 else []
             for ticket in coming:
                 ticket.begin()
             if coming:
@@ -254,6 +258,7 @@ class Worker:
             if self._cut:
                 batch.fail(ClosedError())
             batch.step()
+            tokens += 1
 
     def _coming(self) -> list[Ticket]:
         """The first of those that wait, as many as fit beside those that are being answered."""
