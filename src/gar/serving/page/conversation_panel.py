@@ -111,7 +111,7 @@ def _facts(turn: Turn) -> str:
     if turn.answer is None:
         return ""
     answer = turn.answer
-    facts = [f"{answer.seconds:.1f} s"]
+    facts = [f"{answer.seconds:.{2 if answer.seconds < 1 else 1}f} s"]
     if turn.waited >= 0.1:
         facts.append(f"waited {turn.waited:.1f} s")
     if answer.probabilities:

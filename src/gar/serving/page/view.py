@@ -57,7 +57,7 @@ class View:
         self._page = ui.element("div").classes("page")
         with self._page:
             head = ui.element("div")
-            with ui.element("main").classes("desk"):
+            with ui.element("div").classes("desk"):  # NiceGUI brings the main landmark
                 self._stage = Stage(
                     self._visit, url, undo=self._undo, open_example=self._open_example, set_opacity=self._set_opacity
                 )
