@@ -78,9 +78,10 @@ class Figures:
 
     def print(self) -> None:
         """Prints the table."""
+        limits = self.limits
         title = (
-            f"{time.strftime('%Y-%m-%d')} · {self.machine} · largest matrix product "
-            f"{self.limits.multiply / 1e9:,.0f} GFLOP/s, copying {self.limits.copy / 1e9:,.0f} GB/s"
+            f"{time.strftime('%Y-%m-%d')} · {self.machine} · matrix product {limits.multiply / 1e9:,.0f} GFLOP/s, "
+            f"fastest {limits.fastest / 1e9:,.0f}, copying {limits.copy / 1e9:,.0f} GB/s"
         )
         table = Table("what", "model", "found", "asked", "", "how", title=title)
         for row in self.rows:

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 
 from gar import GAR, Region
-from gar.assistant.narrow import NarrowLinear
+from gar.assistant.linear import OneDNNLinear
 from gar.processing import Message
 from gar.processing.prompts import DESCRIBE, one_of_several
 
@@ -29,15 +29,15 @@ def as_published(assistant: GAR) -> Generator[None]:
     """Turns the model's attention to the eager one, and its linear layers to torch's own."""
     model = assistant.model
     model.set_attn_implementation("eager")
-    narrow = [layer for layer in model.modules() if type(layer) is NarrowLinear]
-    for layer in narrow:
+    ours = [layer for layer in model.modules() if type(layer) is OneDNNLinear]
+    for layer in ours:
         layer.__class__ = nn.Linear
     try:
         yield
     finally:
         model.set_attn_implementation("sdpa")
-        for layer in narrow:
-            layer.__class__ = NarrowLinear
+        for layer in ours:
+            layer.__class__ = OneDNNLinear
 
 
 def _continue(assistant: GAR, new: int, ignore_end: bool, **inputs: Any) -> list[int]:

@@ -89,7 +89,10 @@ def shares_of_the_processor(
         ("prefill", read, reading_operations(model, length), f"{length} tokens"),
     ):
         rate = operations / times.median
-        how = f"{of}, {operations / 1e9:,.1f} GFLOP, {1e3 * times.median:.0f} ms, {rate / 1e9:,.0f} GFLOP/s"
+        how = (
+            f"{of}, {operations / 1e9:,.1f} GFLOP in {1e3 * times.median:.1f} ms: {rate / 1e9:,.0f} GFLOP/s, "
+            f"{100 * rate / figures.limits.fastest:.0f} % of the fastest product's"
+        )
         share = rate / figures.limits.multiply
         figures.share(f"{what}: of the product rate", name, share, times.spread, least, how)
 

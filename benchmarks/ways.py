@@ -87,12 +87,14 @@ def regions_of_one_picture(
     half = (checked + 1) // 2
     said, seconds = alone(assistant, jobs[:half], new)
 
-    def exact() -> list[str]:
-        return texts(assistant.describe(picture, regions, max_new_tokens=new))
+    last: dict[str, list[str]] = {}
 
-    def shared() -> list[str]:
+    def exact() -> None:
+        last["exact"] = texts(assistant.describe(picture, regions, max_new_tokens=new))
+
+    def shared() -> None:
         scene = assistant.encode(picture, regions, way="shared")
-        return texts(assistant.describe(scene, max_new_tokens=new))
+        last["shared"] = texts(assistant.describe(scene, max_new_tokens=new))
 
     works: list[Callable[[], object]] = [shared, exact]
     found = clock_in_turns(works, repeats, device=assistant.model.device)
@@ -107,10 +109,8 @@ def regions_of_one_picture(
         for group, number in [(group, number) for group in groups for number in range(len(group))][:checked]
     ]
     several = f"{len(regions)} region{'s' if len(regions) > 1 else ''}"
-    for way, target, times, ours, theirs in zip(
-        ("shared", "exact"), least, found, (shared(), exact()), (plainly, said), strict=True
-    ):
-        equal, words = agreement(ours[:checked], theirs)
+    for way, target, times, theirs in zip(("shared", "exact"), least, found, (plainly, said), strict=True):
+        equal, words = agreement(last[way][:checked], theirs)
         per_region = times.median / len(regions)
         how = f"reference {one.median:.3f} s a region ({checked} timed), ours {per_region:.3f} s; {words}"
         spread = times.spread + one.spread

@@ -17,8 +17,8 @@ import torch
 
 from gar.assistant.answer import Answer
 from gar.assistant.compiled import CompiledDecoder
+from gar.assistant.linear import use_onednn
 from gar.assistant.memory import BatchLimit, batch_tokens, is_out_of_memory
-from gar.assistant.narrow import use_narrow_products
 from gar.assistant.prefill import Texts, read
 from gar.assistant.scoring import score
 from gar.assistant.writing import write
@@ -48,7 +48,7 @@ class Engine:
         self.model = model
         self.processor = processor
         self.compiled = CompiledDecoder(model) if compiled else None
-        use_narrow_products(model)
+        use_onednn(model)
         ends: Any = model.config.text_config.eos_token_id
         listed: list[int] = [] if ends is None else [*ends] if isinstance(ends, list) else [ends]  # pyright: ignore
         self.ends = frozenset({*listed, int(processor.tokenizer.eos_token_id)})
