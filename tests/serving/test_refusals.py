@@ -104,6 +104,9 @@ def test_what_is_no_request_is_refused(server, body, message):
         {"regions": [{"points": []}]},
         {"regions": [{}]},
         {"regions": "all"},
+        {"regions": [{"points": [[1, 1]] * 1001}]},
+        {"regions": [{"scribble": [[1, 1]] * 10_001}]},
+        {"regions": [{"polygon": [[[0, 0], [9, 0], [9, 9]]] * 1001}]},
         {"max_tokens": 2, "max_completion_tokens": 2},
         {"max_tokens": 10**6},
         {"n": 1000},
@@ -154,6 +157,10 @@ def test_paths_methods_and_types_that_are_none_are_refused(server):
     refused(server.client.get("/nothing"), 404)
     refused(server.client.get("/v1/models/other"), 404, "no model 'other'")
     refused(server.client.put("/healthz", json={}), 405)
+    for method, path, allowed in (("GET", "chat/completions", "POST"), ("POST", "models", "GET")):
+        reply = server.client.request(method, f"/v1/{path}", headers={"content-type": "application/json"})
+        refused(reply, 405, f"takes {allowed}")
+        assert reply.headers["allow"] == allowed
     refused(server.client.post("/v1/chat/completions", content=b"{}", headers={"content-type": "text/plain"}), 415)
     refused(server.client.post("/v1/chat/completions", files={"file": b"x"}), 415, "multipart/form-data")
 

@@ -13,6 +13,7 @@ try:
     from fastapi import FastAPI, Request, Response
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
+    from starlette.routing import Match
 except ImportError as error:
     raise MissingExtraError("fastapi", "serve") from error
 if find_spec("prometheus_client") is None:
@@ -143,6 +144,10 @@ def _add_api(app: FastAPI, service: Service, metrics: Metrics) -> None:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.api_route("/v1/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def nothing(path: str) -> None:
+    async def nothing(request: Request, path: str) -> None:
         """Everything else below /v1 is nothing, whatever the page may have."""
+        there = [route for route in app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
+        if there:
+            methods = ", ".join(sorted(method for route in there for method in getattr(route, "methods", ())))
+            raise Refusal(405, f"this path takes {methods}", headers={"Allow": methods})
         raise Refusal(404, "there is no such path")

@@ -23,6 +23,7 @@ __all__ = ["ErrorBody", "Refusal", "error_body", "refusal_of", "respond"]
 
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 _CODES = {
+    400: "invalid_value",
     401: "invalid_api_key",
     404: "not_found",
     405: "method_not_allowed",

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
+from gar.regions.checks import MAX_POINTS, MAX_SCRIBBLE
+
 __all__ = [
     "ChatRequest",
     "DescribeRequest",
@@ -21,6 +23,8 @@ __all__ = [
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Place = Annotated[list[_Number], Field(min_length=2, max_length=2, description="x and y in pixels of the picture")]
+_MAX_RINGS = 1_000
+_Ring = Annotated[list[_Place], Field(min_length=3, max_length=100_000)]
 _Text = Annotated[str, StringConstraints(max_length=100_000)]
 
 
@@ -59,22 +63,22 @@ class BoxSpec(_Sent):
 class PointsSpec(_Sent):
     """Points on a thing (label 1) and beside it (label 0)."""
 
-    points: Annotated[list[_Place], Field(min_length=1)]
-    labels: list[Literal[0, 1]] | None = None
+    points: Annotated[list[_Place], Field(min_length=1, max_length=MAX_POINTS)]
+    labels: Annotated[list[Literal[0, 1]], Field(max_length=MAX_POINTS)] | None = None
     radius: Annotated[float, Field(gt=0)] | None = None
 
 
 class ScribbleSpec(_Sent):
     """A line drawn over a thing."""
 
-    scribble: Annotated[list[_Place], Field(min_length=2)]
+    scribble: Annotated[list[_Place], Field(min_length=2, max_length=MAX_SCRIBBLE)]
     width: Annotated[float, Field(gt=0)] | None = None
 
 
 class PolygonSpec(_Sent):
     """An outline; a ring inside another is a hole."""
 
-    polygon: Annotated[list[Annotated[list[_Place], Field(min_length=3)]], Field(min_length=1, description="rings")]
+    polygon: Annotated[list[_Ring], Field(min_length=1, max_length=_MAX_RINGS, description="rings")]
 
 
 _KINDS = ("mask", "rle", "box", "points", "scribble", "polygon")
