@@ -107,10 +107,10 @@ def many_pictures(figures: Figures, settings: Settings, name: str, assistant: GA
 def growth(figures: Figures, settings: Settings, name: str, assistant: GAR) -> None:
     """Whether a region takes longer when there are more requests."""
     few, many = _requests(4), _requests(16 if settings.quick else 64)
-    new = settings.new if name == "nano" else 8  # what grows would grow with any number of tokens
-    before = clock(lambda: assistant.batch(few, max_new_tokens=new), 2)
+    new = settings.new if name == "nano" else 4  # what grows would grow with any number of tokens
+    before = clock(lambda: assistant.batch(few, max_new_tokens=new), 1)
     long = clock(lambda: assistant.batch(many, max_new_tokens=new), 1, warm_up=0)
-    after = clock(lambda: assistant.batch(few, max_new_tokens=new), 2, warm_up=0)
+    after = clock(lambda: assistant.batch(few, max_new_tokens=new), 1, warm_up=0)
     short = Times((*before.seconds, *after.seconds))
     each = [times.median / len(requests) for times, requests in ((short, few), (long, many))]
     ratio = each[1] / each[0]

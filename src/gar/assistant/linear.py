@@ -27,26 +27,36 @@ _LARGEST = 256
 _FEW = 32
 """Rows that are filled up to a power of two; more are taken apart into blocks."""
 
+_SIZES = frozenset({1, 2, 4, 8, 16, 32, 64, 128, 256})
+"""Rows of all blocks that there are."""
+
+_LARGE = 1 << 20
+"""Weights from which oneDNN is faster with a single row too: more than a core's cache holds."""
+
 
 class OneDNNLinear(nn.Linear):
     """A linear layer whose float32 products on a CPU are oneDNN's, where nothing is to be learnt."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """(…, inputs) → (…, outputs)."""
+        rows = input.shape[:-1].numel()
+        goes = input.device.type == "cpu" and input.dtype == torch.float32
         learns = torch.is_grad_enabled() and (self.weight.requires_grad or input.requires_grad)
-        goes = input.device.type == "cpu" and input.dtype == torch.float32 and input.numel() > 0
-        if learns or not goes or torch.compiler.is_compiling():  # a compiler makes its own choice
+        fast = rows <= 1 and self.weight.numel() < _LARGE  # or nothing to do
+        if fast or learns or not goes or torch.compiler.is_compiling():  # a compiler makes its own choice
             return F.linear(input, self.weight, self.bias)
-        given = input.reshape(-1, self.in_features)
-        product = given.new_empty(len(given), self.out_features)
+        if rows in _SIZES:
+            return _product(input, self.weight, self.bias)
+        given = input.reshape(rows, self.in_features)
+        product = given.new_empty(rows, self.out_features)
         start = 0
-        for size in _blocks(len(given)):
+        for size in _blocks(rows):
             block = given[start : start + size]
-            rows = len(block)
-            if rows < size:
-                block = F.pad(block, (0, 0, 0, size - rows))
-            product[start : start + rows] = _product(block, self.weight, self.bias)[:rows]
-            start += rows
+            several = len(block)
+            if several < size:
+                block = F.pad(block, (0, 0, 0, size - several))
+            product[start : start + several] = _product(block, self.weight, self.bias)[:several]
+            start += several
         return product.view(*input.shape[:-1], self.out_features)
 
 
@@ -69,7 +79,7 @@ def _blocks(rows: int) -> Iterator[int]:
 
 def _product(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     operators: Any = torch.ops.mkldnn
-    return cast("torch.Tensor", operators._linear_pointwise(input, weight, bias, "none", [], ""))
+    return cast("torch.Tensor", operators._linear_pointwise.default(input, weight, bias, "none", [], ""))
 
 
 def use_onednn(model: GARForConditionalGeneration) -> None:

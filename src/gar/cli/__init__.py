@@ -10,6 +10,8 @@ Choices:
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -69,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 if all went well, 2 for a mistake of the user, 130 after Ctrl-C.
     """
+    # at the end Python would look for garbage in all that torch has brought, for over a second
+    atexit.register(gc.freeze)
     try:
         status = app(args=arguments, prog_name="gar", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
