@@ -10,8 +10,8 @@ distance of the shortest and the longest as the spread; what is compared runs in
 greedy tokens must be those of the reference, or the ratio counts for nothing.
 
 Models: `mid`, with random weights (`setups.MID_SIZE`), and `nano`, the embedded one. Rows (`--only`): regions, batch,
-growth, shares, decode, dialogue, preprocessing, memory, cold, int8. The last needs real pictures with regions and
-options: a folder that holds `gar-bench` (`--bench`). Exit 1: a target is missed, or tokens differ.
+growth, shares, decode, dialogue, preprocessing, memory, cold, int8, agreement. The last needs real pictures with
+regions and options: a folder that holds `gar-bench` (`--bench`). Exit 1: a target is missed, or tokens differ.
 """
 
 from __future__ import annotations

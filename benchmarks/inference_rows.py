@@ -290,7 +290,7 @@ def _run(command: list[str]) -> str:
 
 
 def eight_bits(figures: Figures, settings: Settings) -> None:
-    """8-bit linear layers: how much faster, and how often the answers are the same on real pictures."""
+    """8-bit linear layers: how much faster."""
     picture = photographs(1)[0]
     regions = regions_of(picture, _REGIONS)
     plain, small = mid_size(), mid_size(eight_bits=True)
@@ -304,6 +304,10 @@ def eight_bits(figures: Figures, settings: Settings) -> None:
         figures.ratio(
             f"int8 against float32, 8 regions, {way}", "mid", slow.median / fast.median, fast.spread, None, how
         )
+
+
+def eight_bits_agreement(figures: Figures, settings: Settings) -> None:
+    """8-bit linear layers: how often the answers are the same on real pictures."""
     if not (settings.bench / "gar-bench").is_dir():
         figures.add("int8: agreement", "nano", "not measured", "", None, f"no gar-bench in {settings.bench}")
         return
@@ -341,5 +345,6 @@ ALONE: dict[str, Callable[[Figures, Settings], None]] = {
     "memory": memory,
     "cold": cold_start,
     "int8": eight_bits,
+    "agreement": eight_bits_agreement,
 }
 """Rows that bring their models."""
