@@ -68,7 +68,7 @@ def quantize_int8(model: GARForConditionalGeneration) -> None:
 
     known = torch.backends.quantized.supported_engines
     torch.backends.quantized.engine = next(name for name in ("x86", "onednn", "qnnpack") if name in known)
-    # torch names a successor, whose CPU kernels are slower (docs/performance.md)
+    # torch names a successor, whose CPU kernels are slower (docs/decisions/0005-inference.md)
     quantize_dynamic: Any = import_module("torch.ao.quantization").quantize_dynamic
     parts: list[tuple[Any, Any]] = [
         (model.model.vision_tower.blocks, torch.nn.Linear),
