@@ -2,7 +2,7 @@
 
 import pytest
 from counting import counted
-from test_scenes import plainly, shared_plainly
+from plain_answers import plainly, shared_plainly
 
 from gar import Region, Request
 

@@ -3,54 +3,14 @@
 from collections import Counter
 
 import pytest
-import torch
 from counting import counted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain_answers import plainly, shared_plainly
 
 from gar import InputError, PromptError, Region, RegionError, Request
-from gar.processing import Message
-from gar.processing.prompts import DESCRIBE, one_of_several
 
 NAMES = ["with_thumbnail", "without_thumbnail"]
-
-
-def plainly(assistant, picture, text, regions, prompts, new=8):
-    """The model's own `generate`, one sample, everything computed anew."""
-    processor, model = assistant.processor, assistant.model
-    inputs = processor([picture], [text], [regions], [prompts])
-    options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": processor.tokenizer.pad_token_id}
-    ids = model.generate(**inputs, **options)[0, inputs["input_ids"].shape[1] :].tolist()
-    end = processor.tokenizer.eos_token_id
-    return processor.tokenizer.decode(ids[: ids.index(end)] if end in ids else ids).strip()
-
-
-def shared_plainly(assistant, picture, regions, number, new=8):
-    """A description in the shared way, with the published training wording, nothing shared.
-
-    All regions are in the mask and in the list; only the described one has crop tokens. So its features are put in by
-    hand, as `generate` asks for crop tokens of every region.
-    """
-    processor, model = assistant.processor, assistant.model
-    prompts = range(len(regions))
-    asked = one_of_several(DESCRIBE, number, prompts, processor.crop_tokens)
-    text = processor.chat_text([Message("user", asked)])
-    inputs = processor([picture], [text], [regions], [prompts])
-    ids = inputs.pop("input_ids")
-    inputs.pop("attention_mask")
-    with torch.no_grad():
-        features = model.model.get_region_features(**inputs)
-        features.replay = features.replay[number : number + 1]
-        embeds = model.model.embed(ids, features, inputs["region_index"][number : number + 1])
-    written = model.generate(
-        inputs_embeds=embeds,
-        prompt_features=features.prompts,
-        max_new_tokens=new,
-        do_sample=False,
-        pad_token_id=processor.tokenizer.pad_token_id,
-    )[0].tolist()
-    end = processor.tokenizer.eos_token_id
-    return processor.tokenizer.decode(written[: written.index(end)] if end in written else written).strip()
 
 
 @pytest.fixture
