@@ -27,7 +27,7 @@ lint: $(VENV)/installed-dev ## Check style, types and the floors
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (about three hours on two cores)
+nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (some four hours on two cores)
 	$(BIN)/gar train nano $(NANO_ARGS)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
