@@ -30,8 +30,8 @@ _SHARE = 0.6
 """Of the free memory; the rest is for what the estimate leaves out, and for others."""
 
 _MOST_ON_CPU = 8192
-"""Tokens of a batch on a CPU: more leave its caches (256 regions with the embedded model took 29 ms each at twice as many,
-25 at these, 32 at half), and answers come later."""
+"""Tokens of a batch on a CPU: more leave its caches (256 regions with the embedded model took 29 ms each at twice as
+many, 25 at these, 32 at half), and answers come later."""
 
 _LEAST = 1024
 
