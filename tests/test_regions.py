@@ -258,6 +258,12 @@ def test_points_all_outside_the_picture_are_refused():
 # --- scribbles
 
 
+@pytest.mark.parametrize("lean", [5e-324, 1e-310, 1e-300, 1e-12])
+def test_a_scribble_that_hardly_leans_is_an_upright_one(lean):
+    upright, leaning = (Region.scribble([(0, 0), (x, 6)], width=3).to_mask((10, 8)) for x in (0, lean))
+    assert np.array_equal(leaning, upright)
+
+
 def test_a_scribble_is_drawn_with_a_round_pen():
     assert lines(Region.scribble([(2, 2), (8, 2)], width=3).to_mask((4, 10))) == [
         "..######..",

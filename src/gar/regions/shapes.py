@@ -271,11 +271,10 @@ def _capsule(a: Point, b: Point, radius: float, size: Size) -> _Interval:
     for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
         if y1 == y2:  # its ends belong to the neighbouring sides
             continue
-        part = (y - y1) / (y2 - y1)
-        x = x1 + part * (x2 - x1)
-        on_side = (part >= 0) & (part <= 1)
-        left = np.minimum(left, np.where(on_side, x, np.inf))
-        right = np.maximum(right, np.where(on_side, x, -np.inf))
+        on_side = (y >= min(y1, y2)) & (y <= max(y1, y2))
+        x = x1 + (y[on_side] - y1) / (y2 - y1) * (x2 - x1)  # a share of at most 1, however flat the side
+        left[on_side] = np.minimum(left[on_side], x)
+        right[on_side] = np.maximum(right[on_side], x)
     return rows, left, right
 
 
