@@ -12,8 +12,7 @@ def plainly(assistant, picture, text, regions, prompts, new=8):
     inputs = processor([picture], [text], [regions], [prompts])
     options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": processor.tokenizer.pad_token_id}
     ids = model.generate(**inputs, **options)[0, inputs["input_ids"].shape[1] :].tolist()
-    end = processor.tokenizer.eos_token_id
-    return processor.tokenizer.decode(ids[: ids.index(end)] if end in ids else ids).strip()
+    return _words(processor.tokenizer, ids)
 
 
 def shared_plainly(assistant, picture, regions, number, new=8):
@@ -40,5 +39,10 @@ def shared_plainly(assistant, picture, regions, number, new=8):
         do_sample=False,
         pad_token_id=processor.tokenizer.pad_token_id,
     )[0].tolist()
-    end = processor.tokenizer.eos_token_id
-    return processor.tokenizer.decode(written[: written.index(end)] if end in written else written).strip()
+    return _words(processor.tokenizer, written)
+
+
+def _words(tokenizer, ids):
+    """What stands before the end token."""
+    end = tokenizer.eos_token_id
+    return tokenizer.decode(ids[: ids.index(end)] if end in ids else ids).strip()

@@ -506,11 +506,11 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         if loss_only and labels is not None:
             following = F.pad(labels[:, 1:], (0, 1), value=-100)  # (B, L): what each place is to predict
             learnt = following != -100
-            spoken = self.lm_head(hidden[learnt])
+            predicted = self.lm_head(hidden[learnt])
             if loss_weights is None:
-                loss = measure(logits=spoken, labels=labels, shift_labels=following[learnt])
+                loss = measure(logits=predicted, labels=labels, shift_labels=following[learnt])
             else:
-                each = F.cross_entropy(spoken.float(), following[learnt], reduction="none")
+                each = F.cross_entropy(predicted.float(), following[learnt], reduction="none")
                 counted = learnt.sum() if num_items_in_batch is None else num_items_in_batch
                 loss = (each * F.pad(loss_weights[:, 1:], (0, 1))[learnt]).sum() / counted
         else:
