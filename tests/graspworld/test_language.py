@@ -80,6 +80,19 @@ def test_attributes_are_those_of_the_object(turns):
     assert set(asked) >= {"noun", "color", "choice-noun", "choice-noun-reasoned", "choice-material"}
 
 
+def test_full_answers_say_one_word_of_the_object_and_their_questions_ask_for_it(turns):
+    said = Counter()
+    for scene, prompts, turn in turns:
+        if turn.kind != "in-full":
+            assert "Answer in full." not in turn.question
+            continue
+        assert turn.question.endswith("Answer in full.") and turn.answer.endswith(".")
+        words = read_caption(turn.answer)
+        assert words and words.items() <= own_words(scene, prompts, turn).items(), turn
+        said.update(words.keys())
+    assert set(said) == {"noun", *ATTRIBUTES}
+
+
 def test_yes_and_no_are_true(turns):
     for scene, prompts, turn in turns:
         kind = turn.kind.removeprefix("yes-no-").removesuffix("-reasoned")

@@ -28,7 +28,15 @@ from gar.graspworld.wording import (
     WHICH_IN_MIRROR,
 )
 
-__all__ = ["choose_attribute", "choose_mirror", "choose_position", "choose_relation", "choose_which", "make_choice"]
+__all__ = [
+    "choose_attribute",
+    "choose_mirror",
+    "choose_position",
+    "choose_relation",
+    "choose_which",
+    "in_form",
+    "make_choice",
+]
 
 _OPTIONS = 4
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -46,7 +54,8 @@ def make_choice(
     return Turn(kind, prompts, choice_text(question, choices), answer, choices, 1 / len(choices))
 
 
-def _in_form(form: str, attribute: str, word: str) -> str:
+def in_form(form: str, attribute: str, word: str) -> str:
+    """Says a word in one of `OPTION_FORMS`: "red", "Red.", "It is red."."""
     said = in_words(attribute, word)
     noun = with_article(word) if attribute in ("noun", "shape") else said
     return form.format(
@@ -64,7 +73,7 @@ def choose_attribute(facts: Facts, attribute: str, *, reasoned: bool = False) ->
     questions = (*ATTRIBUTE_QUESTIONS[attribute], *CHOICE_QUESTIONS[attribute])
     question = facts.pick(questions).format(p=prompt_name(number))
     form = facts.pick(OPTION_FORMS[attribute])
-    right, *others = (_in_form(form, attribute, word) for word in (own, *wrong))
+    right, *others = (in_form(form, attribute, word) for word in (own, *wrong))
     reason = in_words(attribute, own) if reasoned else ""
     return make_choice(facts, f"choice-{attribute}", (number,), question, right, others, reason)
 

@@ -1,9 +1,11 @@
-"""Exercises for training only: say what it is before yes, no or a letter, and find a letter without looking.
+"""Exercises for training only: reasons before yes, no or a letter, answers in full, letters without looking.
 
 Choices:
 - A small model learns yes and no, and letters, when it names the thing first: measured, yes or no about nouns rose
   from chance to nine of ten. These answers are not in the published form, so that nothing is evaluated with them.
 - Their questions ask for it, so that the same words never call for two kinds of answers.
+- Options are often sentences ("It is red."). Whoever has never answered in one finds none of them likely, so which is
+  likeliest says little.
 - In the two that need no picture the answer stands in the question; what is learned is to copy its letter, and to
   compare two words.
 """
@@ -14,11 +16,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from gar.graspworld.asking_choices import choose_attribute, choose_relation
+from gar.graspworld.asking_choices import choose_attribute, choose_relation, in_form
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
-from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, shuffled_in
+from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, prompt_name, shuffled_in
+from gar.graspworld.wording import ATTRIBUTE_QUESTIONS, OPTION_FORMS
 
 __all__ = ["DRILL_WRITERS"]
 
@@ -37,6 +40,18 @@ def _asking_for_reasons(write: Callable[[Facts], Turn | None]) -> Callable[[Fact
         return replace(turn, question=f"{turn.question} Say what it is, then yes or no.")
 
     return ask
+
+
+def _answer_in_full(facts: Facts) -> Turn | None:
+    """Asks for an attribute in one of the forms that options have."""
+    attribute = facts.pick(_ATTRIBUTES)
+    drawn = facts.pick_attribute(attribute)
+    if drawn is None:
+        return None
+    number, word = drawn
+    question = facts.pick(ATTRIBUTE_QUESTIONS[attribute]).format(p=prompt_name(number))
+    _, *full = OPTION_FORMS[attribute]  # the first is the word as it is
+    return Turn("in-full", (number,), f"{question} Answer in full.", in_form(facts.pick(full), attribute, word))
 
 
 def _match_letter(facts: Facts) -> Turn | None:
@@ -79,6 +94,7 @@ DRILL_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
         for name in ("noun", "color", "pattern", "material", "shape")
     },
     "choice-relation-reasoned": _asking_for_reasons(partial(choose_relation, reasoned=True)),
+    "in-full": _answer_in_full,
     "match-letter": _match_letter,
     "match-word": _match_word,
 }
