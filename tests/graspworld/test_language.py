@@ -86,9 +86,11 @@ def test_full_answers_say_one_word_of_the_object_and_their_questions_ask_for_it(
         if turn.kind != "in-full":
             assert "Answer in full." not in turn.question
             continue
-        assert turn.question.endswith("Answer in full.") and turn.answer.endswith(".")
+        assert turn.question.endswith("Answer in full.")
+        assert turn.answer.endswith(".")
         words = read_caption(turn.answer)
-        assert words and words.items() <= own_words(scene, prompts, turn).items(), turn
+        assert words, turn
+        assert words.items() <= own_words(scene, prompts, turn).items(), turn
         said.update(words.keys())
     assert set(said) == {"noun", *ATTRIBUTES}
 
