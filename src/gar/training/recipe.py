@@ -120,6 +120,8 @@ class WorldData(_Settings):
     """Which split of the world."""
     turns: int = Field(12, ge=1)
     """Most questions about one sample."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of questions; one that is named twice is asked twice as often. By default all."""
     photographs: tuple[Path, ...] = ()
     """Folders of photographs with named masks: every third scene is a part of one of them."""
     cutouts: tuple[Path, ...] = ()
@@ -142,6 +144,7 @@ class WorldData(_Settings):
             first_seed=self.first_seed,
             split=self.split,
             turns=self.turns,
+            kinds=self.kinds,
             photographs=self.photographs,
             cutouts=self.cutouts,
         )

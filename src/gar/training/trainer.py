@@ -88,15 +88,23 @@ def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -
     return F.embedding_bag(flat, embeddings, starts, mode="mean").float()
 
 
-def _spoken_by_stem(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """What speaks for each region before the tower has looked (R, D)."""
-    tiles, index, boxes = inputs["tiles_per_sample"], inputs["region_index"], inputs["region_boxes"]
+def _spoken_early(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """What speaks for each region before the decoder has read, and where the stem speaks, before the tower has looked.
+
+    Returns:
+        (R, D).
+    """
+    parts = ("mask_values", "tiles_per_sample", "tile_grid", "region_boxes", "region_index")
+    seen = {name: inputs.get(name) for name in (*parts, "pixel_values", "patch_features")}
+    if model.stem_embed is None:
+        return model.get_region_features(**seen).spoken
+    tiles, index, boxes = seen["tiles_per_sample"], seen["region_index"], seen["region_boxes"]
     first = (tiles.cumsum(0) - tiles)[index[:, 0]] + int(model.config.use_thumbnail)
-    grids, side = inputs["tile_grid"][index[:, 0]], model.config.vision_config.grid_size
-    weight = mask_weights(inputs["mask_values"], boxes, index[:, 1], grids, first, side=side)
-    features = inputs.get("patch_features")
+    grids, side = seen["tile_grid"][index[:, 0]], model.config.vision_config.grid_size
+    weight = mask_weights(seen["mask_values"], boxes, index[:, 1], grids, first, side=side)
+    features = seen["patch_features"]
     if features is None:
-        features = model.vision_tower.patch_embed(inputs["pixel_values"])
+        features = model.vision_tower.patch_embed(seen["pixel_values"])
     return model.speak(features, weight, boxes)
 
 
@@ -179,7 +187,7 @@ class GroundingTrainer(Trainer):
         grounding = labels is not None and model.training and self.state.global_step < self.word_steps
         if grounding and self.args.world_size == 1:  # the decoder need not read what nothing is learnt from
             owner = self.accelerator.unwrap_model(model)
-            return self._word_loss(_spoken_by_stem(owner.model, inputs), labels, model)
+            return self._word_loss(_spoken_early(owner.model, inputs), labels, model)
         inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
         if self.even_answers and model.training:
             inputs["loss_weights"] = answer_weights(inputs["labels"])

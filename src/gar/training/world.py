@@ -81,12 +81,13 @@ class WorldSource(Source):
         first_seed: The seed of the first.
         split: "train", or "held-out" for what is never trained on.
         turns: Most questions about one sample.
+        kinds: What is asked, of `KINDS` and `DRILLS`; a kind that is named twice is asked twice as often. By default all.
         photographs: Folders of photographs with named masks: every third scene is a part of one of them, and what is
             cut out of them is pasted into rendered scenes.
         cutouts: Folders of photographs of which only what is cut out of them is used.
 
     Raises:
-        InputError: A number is out of range or the split unknown.
+        InputError: A number is out of range, or the split or a kind unknown.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class WorldSource(Source):
         first_seed: int = 0,
         split: Literal["train", "held-out"] = "train",
         turns: int = 12,
+        kinds: Sequence[str] = (),
         photographs: Sequence[Path] = (),
         cutouts: Sequence[Path] = (),
     ):
@@ -104,7 +106,10 @@ class WorldSource(Source):
             raise InputError(f"scenes={scenes}, first_seed={first_seed}, turns={turns}; needed: from 1, 0 and 1 up")
         if split not in ("train", "held-out"):
             raise InputError(f"split={split!r}; there are 'train' and 'held-out'")
+        if unknown := [kind for kind in kinds if kind not in _ASKED]:
+            raise InputError(f"kinds: there is no {unknown[0]!r}; there are {', '.join((*KINDS, *DRILLS))}")
         self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
+        self._kinds = tuple(kinds) or _ASKED
         self._photographs = [each for folder in photographs for each in open_photographs(folder)]
         pasted = [*self._photographs, *(each for folder in cutouts for each in open_photographs(folder))]
         self._cutouts = [cutout for each in pasted for cutout in cut_out(*each.read())]
@@ -120,7 +125,9 @@ class WorldSource(Source):
             scene = self._scene(seed)
         except InputError as error:
             return Skipped(f"GraspWorld {self.split} {seed}", str(error))
-        prompts, alone, turns = choose_turns(scene, np.random.default_rng([seed, 1, epoch]), turns=self.turns)
+        prompts, alone, turns = choose_turns(
+            scene, np.random.default_rng([seed, 1, epoch]), turns=self.turns, kinds=self._kinds
+        )
         objects = [scene.objects[number] for number in prompts.values()]
         return Sample(
             name=f"GraspWorld {self.split} {seed}",
@@ -144,13 +151,16 @@ class WorldSource(Source):
         return self._last[1]
 
 
-def choose_turns(scene: Scene, rng: np.random.Generator, *, turns: int) -> tuple[dict[int, int], bool, list[Turn]]:
+def choose_turns(
+    scene: Scene, rng: np.random.Generator, *, turns: int, kinds: Sequence[str] = _ASKED
+) -> tuple[dict[int, int], bool, list[Turn]]:
     """Draws which regions of a scene are prompted and what is asked about them.
 
     Args:
         scene: A scene.
         rng: Where the choice comes from.
         turns: Most questions.
+        kinds: What is asked of several regions; one alone is described.
 
     Returns:
         Prompt number → object, whether the single-region wording is used, and the turns.
@@ -161,7 +171,7 @@ def choose_turns(scene: Scene, rng: np.random.Generator, *, turns: int) -> tuple
         drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
         return prompts, True, drawn
     prompts = choose_prompts(scene, rng)
-    return prompts, False, write_turns(scene, prompts, rng, n=turns, kinds=_ASKED)
+    return prompts, False, write_turns(scene, prompts, rng, n=turns, kinds=kinds)
 
 
 def object_words(item: WorldObject) -> dict[str, str]:
