@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from multiprocessing import active_children
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -273,6 +274,17 @@ def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pict
     stem = [name for name in start if "patch_embed.blocks" in name]
     assert stem
     assert all(torch.equal(start[name].bfloat16(), result[name]) for name in stem)
+
+
+def test_words_are_learnt_first_without_the_decoder(make_recipe):
+    recipe = make_recipe(train={"word_loss": 0.3, "word_steps": 3, "steps": 3})
+    assert train(recipe).steps == 3
+    start = load_file(Path(recipe.model.start) / "model.safetensors")
+    result = load_file(recipe.out / "result" / "model.safetensors")
+    learnt = {name for name in start if not torch.equal(start[name].bfloat16(), result[name])}
+    assert learnt >= {"model.language_model.embed_tokens.weight", "model.projector.linear_1.weight"}
+    assert any(name.startswith("model.vision_tower.") for name in learnt)
+    assert not any(".layers." in name and "language_model" in name for name in learnt)
 
 
 # ---- processes of their own ------------------------------------------------------------------------------------------
