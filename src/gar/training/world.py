@@ -81,7 +81,7 @@ class WorldSource(Source):
         first_seed: The seed of the first.
         split: "train", or "held-out" for what is never trained on.
         turns: Most questions about one sample.
-        kinds: What is asked, of `KINDS` and `DRILLS`; a kind that is named twice is asked twice as often. By default all.
+        kinds: What is asked, of `KINDS` and `DRILLS`, by default all; one that is named twice is asked twice as often.
         photographs: Folders of photographs with named masks: every third scene is a part of one of them, and what is
             cut out of them is pasted into rendered scenes.
         cutouts: Folders of photographs of which only what is cut out of them is used.
