@@ -68,6 +68,14 @@ def test_a_random_part_holds_an_object_and_masks_follow_the_picture():
     assert set(kept) == {1, 2}
 
 
+def test_a_part_around_a_noun_shows_it():
+    for seed in range(20):
+        scene = photograph_scene(*photograph(), np.random.default_rng(seed), around="mouse trap")
+        assert "mousetrap" in [item.noun for item in scene.objects]
+    scene = photograph_scene(*photograph(), np.random.default_rng(0), around="zebra")
+    assert scene.objects
+
+
 def test_the_same_generator_gives_the_same_part():
     a, b = (photograph_scene(*photograph(), np.random.default_rng(5)) for _ in range(2))
     assert (a.image == b.image).all()

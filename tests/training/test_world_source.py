@@ -1,6 +1,11 @@
-"""Scenes as training data: which kinds of questions are asked of them."""
+"""Scenes as training data: which kinds of questions are asked of them, and what photographs are taken around."""
 
+import json
+from collections import Counter
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from gar.errors import InputError
 from gar.graspworld import read_relation
@@ -25,3 +30,25 @@ def test_only_the_kinds_that_are_named_are_asked():
 def test_a_kind_that_is_not_there_is_named():
     with pytest.raises(InputError, match="there is no 'colour'; there are caption"):
         WorldSource(1, kinds=["noun", "colour"])
+
+
+@pytest.fixture
+def crowded(tmp_path):
+    """Photographs of 16 persons each, far from one another, and in one of them a cat."""
+    objects = []
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(rng.integers(0, 255, (400, 400, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+        boxes = [[x, y, x + 20, y + 20] for x in range(5, 400, 100) for y in range(5, 300, 75)]
+        objects += [{"file_name": f"{number}.png", "words": "person", "box_xyxy": box} for box in boxes]
+    objects.append({"file_name": "2.png", "words": "cat", "box_xyxy": [190, 360, 220, 390]})
+    (tmp_path / "boxes.json").write_text(json.dumps(objects))
+    return tmp_path
+
+
+def test_what_is_rare_in_photographs_is_shown_more_often_than_it_is_there(crowded):
+    source = WorldSource(300, kinds=["noun"], photographs=[crowded])
+    samples = (source.draw(index, 0) for index in range(300))
+    shown = sum("cat" in {words.get("noun") for words in sample.words} for sample in samples)
+    # one part in nine is around the cat, of about a hundred; it would be one in 65
+    assert shown > 6

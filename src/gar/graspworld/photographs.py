@@ -4,8 +4,8 @@ Choices:
 - A photograph becomes the same `Scene` as a rendered one, so that the same language asks about it. Size and place
   come from the masks, the color by `color_of`; shapes, patterns, materials and depth are not known.
 - Of relations only left, right, above and below are said, and only where the boxes do not overlap along that way.
-- With a generator a random part is taken: around one object that lies in it as far as it lies in the photograph, at
-  any zoom. An object of which too little is left in the part is no object of the scene.
+- With a generator a random part is taken: around one object (of a wanted noun, if there is one) that lies in it as far
+  as it lies in the photograph, at any zoom. An object of which too little is left in the part is no object of the scene.
 - Nothing is said to be absent from a photograph, since not all that it shows is known.
 
 Shapes: H, W the picture.
@@ -38,7 +38,11 @@ _FILLED = 0.96  # share of its box above which a mask is taken for a box
 
 
 def photograph_scene(
-    image: np.ndarray, items: Sequence[tuple[str, np.ndarray]], rng: np.random.Generator | None = None
+    image: np.ndarray,
+    items: Sequence[tuple[str, np.ndarray]],
+    rng: np.random.Generator | None = None,
+    *,
+    around: str | None = None,
 ) -> Scene:
     """Makes a scene of a photograph.
 
@@ -46,6 +50,7 @@ def photograph_scene(
         image: uint8 (H, W, 3), RGB.
         items: Of each known object its noun and its mask, bool (H, W).
         rng: Where a random part and its size come from; None for the whole photograph as it is.
+        around: The noun of the object that a random part is taken around; by default, and where there is none, any.
 
     Returns:
         A scene without seed, split and depth, with the objects in the given order. A noun that the world knows
@@ -65,7 +70,8 @@ def photograph_scene(
     _check(image, items)
     masks = [mask for _, mask in items]
     if rng is not None:
-        image, masks = _random_part(image, masks, rng)
+        middle = [number for number, (noun, _) in enumerate(items) if noun == around] or range(len(items))
+        image, masks = _random_part(image, masks, middle[rng.integers(len(middle))], rng)
     objects: list[WorldObject] = []
     for (noun, whole), mask in zip(items, masks, strict=True):
         area = int(np.count_nonzero(mask))
@@ -113,11 +119,11 @@ def _describe(noun: str, mask: np.ndarray, image: np.ndarray) -> WorldObject:
 
 
 def _random_part(
-    image: np.ndarray, masks: list[np.ndarray], rng: np.random.Generator
+    image: np.ndarray, masks: list[np.ndarray], middle: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Cuts a random part around a random object; masks of which too little is left become empty."""
+    """Cuts a random part around one of the objects; masks of which too little is left become empty."""
     height, width = image.shape[:2]
-    box = box_of(masks[rng.integers(len(masks))])
+    box = box_of(masks[middle])
     side = max(box[2] - box[0], box[3] - box[1]) * _ZOOM[0] * (_ZOOM[1] / _ZOOM[0]) ** rng.random()
     aspect = math.sqrt(rng.uniform(0.75, 1.33))
     side = max(side, _LEAST_PART)

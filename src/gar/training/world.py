@@ -28,7 +28,7 @@ from gar.graspworld import (
 )
 from gar.graspworld.language import DRILLS, MAX_PROMPTS
 from gar.graspworld.nouns import NOUNS
-from gar.graspworld.photograph_folder import open_photographs
+from gar.graspworld.photograph_folder import Photograph, open_photographs
 from gar.graspworld.photographs import cut_out, photograph_scene
 from gar.processing.prompts import SINGLE_PROMPT
 from gar.training.samples import Sample, Skipped
@@ -111,6 +111,7 @@ class WorldSource(Source):
         self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
         self._kinds = tuple(kinds) or _ASKED
         self._photographs = [each for folder in photographs for each in open_photographs(folder)]
+        self._nouns, self._noun_shares, self._showing = _by_noun(self._photographs)
         pasted = [*self._photographs, *(each for folder in cutouts for each in open_photographs(folder))]
         self._cutouts = [cutout for each in pasted for cutout in cut_out(*each.read())]
         self._last: tuple[int, Scene] | None = None
@@ -144,11 +145,27 @@ class WorldSource(Source):
         if self._last is None or self._last[0] != seed:  # several epochs of one scene are often drawn in a row
             rng = np.random.default_rng([seed, 2])
             if self._photographs and rng.random() < _PHOTOGRAPHED:
-                photograph = self._photographs[rng.integers(len(self._photographs))]
-                self._last = seed, photograph_scene(*photograph.read(), rng)
+                noun = self._nouns[rng.choice(len(self._nouns), p=self._noun_shares)]
+                showing = self._showing[noun]
+                photograph = showing[rng.integers(len(showing))]
+                self._last = seed, photograph_scene(*photograph.read(), rng, around=noun)
             else:
                 self._last = seed, render_scene(seed, split=self.split, cutouts=self._cutouts)
         return self._last[1]
+
+
+def _by_noun(photographs: Sequence[Photograph]) -> tuple[list[str], np.ndarray, dict[str, list[Photograph]]]:
+    """Nouns, how often to take a part around each, and the photographs that show it, once for each object.
+
+    A noun is taken as often as the square root of its count says. By the counts themselves, every third part would be
+    around a person, and what is learnt first is that whatever is in a photograph is one.
+    """
+    showing: dict[str, list[Photograph]] = {}
+    for photograph in photographs:
+        for noun, _ in photograph.items:
+            showing.setdefault(noun, []).append(photograph)
+    weights = np.sqrt([len(found) for found in showing.values()])
+    return list(showing), weights / max(1.0, weights.sum()), showing
 
 
 def choose_turns(
