@@ -1,7 +1,6 @@
 """Scenes as training data: which kinds of questions are asked of them, and what photographs are taken around."""
 
 import json
-from collections import Counter
 
 import numpy as np
 import pytest

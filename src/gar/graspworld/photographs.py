@@ -5,7 +5,7 @@ Choices:
   come from the masks, the color by `color_of`; shapes, patterns, materials and depth are not known.
 - Of relations only left, right, above and below are said, and only where the boxes do not overlap along that way.
 - With a generator a random part is taken: around one object (of a wanted noun, if there is one) that lies in it as far
-  as it lies in the photograph, at any zoom. An object of which too little is left in the part is no object of the scene.
+  as it lies in the photograph, at any zoom. An object of which too little is left in the part is none of the scene's.
 - Nothing is said to be absent from a photograph, since not all that it shows is known.
 
 Shapes: H, W the picture.
