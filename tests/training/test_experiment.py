@@ -118,7 +118,7 @@ def config(recipe):
 
 
 def test_the_arms_of_the_replay_experiment_differ_in_how_a_region_is_shown_and_in_nothing_else(replay):
-    assert list(replay) == ["none", "published", "aligned", "mask-token", "crops", "nano"]
+    assert list(replay) == ["none", "published", "aligned", "mask-token", "crops"]
     plain = {"replay_size": 2, "replay_spatial_scale": 1.0, "mask_token": False, "region_crops": False}
     own = {
         "none": {"replay_size": 0},
