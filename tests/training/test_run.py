@@ -1,6 +1,7 @@
 """A run from a recipe to a result; stopped anywhere, it goes on as if it had not been."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -276,6 +277,15 @@ def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pict
     assert all(torch.equal(start[name].bfloat16(), result[name]) for name in stem)
 
 
+def test_the_learning_rate_stays_at_its_peak_while_words_are_learnt_and_then_falls(make_recipe):
+    schedule = {"schedule": "warmup_stable_decay", "warmup": 2, "word_loss": 0.3, "word_steps": 4, "steps": 8}
+    recipe = make_recipe(train=schedule)
+    train(recipe)
+    rates = [line["learning_rate"] for line in log(recipe.out) if "learning_rate" in line]
+    falling = [1e-3 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)]
+    assert rates == pytest.approx([0, 5e-4, 1e-3, 1e-3, *falling])
+
+
 def test_words_are_learnt_first_without_the_decoder(make_recipe):
     recipe = make_recipe(train={"word_loss": 0.3, "word_steps": 3, "steps": 3})
     assert train(recipe).steps == 3
@@ -352,7 +362,7 @@ def test_two_processes_learn_what_one_learns_from_batches_of_twice_the_size(make
     data = [{"kind": "world", "scenes": 12, "turns": 3}]
     held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 3}], "every": 3, "answers": 2, "page": 1}
     changed = {"data": data, "evaluation": held_out, "result_dtype": "float32"}
-    settings = {"steps": 4, "word_loss": 0.3, "average": 0.9}
+    settings = {"steps": 4, "word_loss": 0.3, "word_steps": 2, "average": 0.9}
     one = make_recipe(out=tmp_path / "one", train=settings | {"batch_size": 2, "accumulate": 2}, **changed)
     two = make_recipe(out=tmp_path / "two", train=settings | {"batch_size": 2}, **changed)
     train(one)

@@ -169,6 +169,25 @@ class GroundingTrainer(Trainer):
             self.optimizer = kind(groups, **options)
         return self.optimizer
 
+    @property
+    def _words_first(self) -> bool:
+        """Whether nothing but the auxiliary loss is trained on as yet."""
+        return self.state.global_step < self.word_steps
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One batch, forward and backward.
+
+        Processes share the gradients of whole forward passes by themselves, and those of the first `word_steps`, which
+        are none, here.
+        """
+        loss = super().training_step(*args, **kwargs)
+        if self._words_first and self.args.world_size > 1 and self.accelerator.sync_gradients:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    torch.distributed.all_reduce(parameter.grad)
+                    parameter.grad /= self.args.world_size
+        return loss
+
     def compute_loss(
         self,
         model: Any,
@@ -184,17 +203,14 @@ class GroundingTrainer(Trainer):
         if self._began is None and model.training:
             self._began = time.perf_counter()
         labels = inputs.pop("attribute_labels", None)
-        grounding = labels is not None and model.training and self.state.global_step < self.word_steps
-        if grounding and self.args.world_size == 1:  # the decoder need not read what nothing is learnt from
-            owner = self.accelerator.unwrap_model(model)
+        if labels is not None and model.training and self._words_first:
+            owner = self.accelerator.unwrap_model(model)  # the decoder need not read what nothing is learnt from
             return self._word_loss(_spoken_early(owner.model, inputs), labels, model)
         inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
         if self.even_answers and model.training:
             inputs["loss_weights"] = answer_weights(inputs["labels"])
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if grounding:  # processes share the gradients of a whole forward pass only
-            loss = 0.0 * loss + self._word_loss(outputs.spoken_hidden_states, labels, model)
-        elif labels is not None and self.word_weight and model.training:
+        if labels is not None and self.word_weight and model.training:
             loss = loss + self.word_weight * self._word_loss(outputs.spoken_hidden_states, labels, model)
         return (loss, outputs) if return_outputs else loss
 
