@@ -22,6 +22,7 @@ from gar.training.experiments.report import write_report
 from gar.training.experiments.results import difference, share
 from gar.training.experiments.running import ANSWERS, do_runs, is_complete, is_trained
 from gar.training.reporting import Reporter
+from gar.training.run import train
 
 SIZES = "model.scratch.config"
 
@@ -91,6 +92,7 @@ def test_single_arms_and_single_runs_can_be_chosen(experiment, tmp_path):
         ({"arms": [{"name": "a", "title": "A"}] * 2}, "each needs a name of its own"),
         ({"seeds": 0}, "greater than or equal to 1"),
         ({"arm": []}, "arm is no setting"),
+        ({"arms": [{"name": "first", "title": "A"}, {"name": "b", "title": "B"}], "reference": "b"}, "'first' is what"),
     ],
 )
 def test_what_is_wrong_with_an_experiment_is_said(content, written, change, message):
@@ -195,6 +197,39 @@ def test_runs_are_done_gone_on_with_and_skipped_and_told(experiment, tmp_path, s
         assert f"({name})" in page
         with Image.open(tmp_path / "report" / name) as picture:
             assert picture.width > 500
+
+
+def test_all_arms_of_a_seed_begin_with_what_its_first_run_has_learnt(content, tmp_path):
+    first = ["train.steps=2", "train.word_steps=2", "result_dtype=float32"]
+    experiment = Experiment.model_validate(content | {"first": first})
+    runs = plan_runs(experiment, tmp_path / "out", steps=3, seeds=2)
+    assert [run.name for run in runs] == ["replay/seed-0", "none/seed-0", "replay/seed-1", "none/seed-1"]
+    assert do_runs(runs[1:2], asked=1) is None
+    done = runs[1].first
+    assert (done.name, done.recipe.train.steps, runs[1].recipe.train.steps) == ("first/seed-0", 2, 3)
+    assert not runs[3].first.recipe.out.exists()
+    learnt = load_file(done.recipe.out / "result" / "model.safetensors")
+    start = load_file(runs[1].recipe.out / "start" / "model.safetensors")
+    assert learnt.keys() == start.keys()
+    assert all((learnt[name] == start[name]).all() for name in learnt)
+    before = files(done.recipe.out)
+    assert do_runs(runs[:1], asked=1) is None
+    assert files(done.recipe.out) == before
+
+
+def test_weights_of_other_parts_are_refused(make_recipe, small_config, tmp_path):
+    scratch = {"config": small_config, "vocab_size": 1024, "texts": 30, "pictures": 2}
+    one = make_recipe(model={"scratch": scratch}, train={"steps": 1}, out=tmp_path / "one")
+    train(one)
+    weights, wider = one.out / "result", small_config["text_config"] | {"hidden_size": 64}
+    wrong = {
+        "other parts: model.box_embed": {"config": small_config | {"box_embedding": True}, "weights": weights},
+        "size mismatch": {"config": small_config | {"text_config": wider}, "weights": weights},
+        "No such file": {"weights": tmp_path},
+    }
+    for message, changed in wrong.items():
+        with pytest.raises(InputError, match=f"model.scratch.weights: .*{message}"):
+            train(make_recipe(model={"scratch": scratch | changed}, out=tmp_path / "two"))
 
 
 def test_a_run_that_was_begun_with_other_settings_is_refused(experiment, tmp_path):

@@ -84,6 +84,8 @@ class Scratch(_Settings):
     """Most tiles of one picture."""
     prompt_mentions: bool = False
     """Whether each mention of a prompt carries its region (`prompt_token_ids`)."""
+    weights: Path | None = None
+    """A model of the same parts, whose weights it begins with; by default at random."""
 
 
 class Start(_Settings):

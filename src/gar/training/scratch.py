@@ -20,6 +20,8 @@ from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import LlamaConfig
 
 from gar.errors import CheckpointError, InputError, MissingExtraError
@@ -56,7 +58,7 @@ def build_from_scratch(
         seed: Of the fresh weights.
 
     Raises:
-        InputError: The configuration is wrong, or the data has no usable sample.
+        InputError: The configuration is wrong, the data has no usable sample, or the weights to begin with do not fit.
         MissingExtraError: The package that carries the stem's weights is not installed.
     """
     texts = (sample.turns for sample in _some(source, settings.texts))
@@ -71,7 +73,20 @@ def build_from_scratch(
     if isinstance(tower.patch_embed, EfficientNetLiteStem):
         pretrained_stem(tower.patch_embed)
         standardise(tower.patch_embed, processor, _some(source, settings.pictures))
+    if settings.weights is not None:
+        _take_weights(model, settings.weights)
     return model, processor
+
+
+def _take_weights(model: GARForConditionalGeneration, folder: Path) -> None:
+    """Begins with the weights of a model of the same parts; tied ones are saved once."""
+    try:
+        weights = load_file(folder / "model.safetensors")
+        missing, unknown = model.load_state_dict(weights, strict=False)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"model.scratch.weights: {folder}: {str(error).splitlines()[-1].strip()}") from error
+    if other := [*unknown, *(name for name in missing if name not in model.all_tied_weights_keys)]:
+        raise InputError(f"model.scratch.weights: {folder} has other parts: {other[0]}, for one")
 
 
 def _some(source: Source, count: int) -> Iterable[Sample]:

@@ -7,7 +7,7 @@ An item is of one of these measures:
 
 noun, attribute     of a region among up to five; an attribute is a color, a pattern or a material
 relation            of two regions among up to five, seven classes
-letter, option      multiple choice about any of these: the letter that is written, and the option that is likeliest
+option              multiple choice about any of these: the option that is likeliest
 noun alone,         of a region that is described alone in the mask, so that a model that cannot tell prompts apart
 attribute alone     can show what it sees
 """
@@ -42,7 +42,7 @@ from gar.training.evaluate import bare_question, is_right
 
 __all__ = ["MEASURES", "Item", "answered", "ask_model"]
 
-MEASURES = ("noun alone", "noun", "attribute alone", "attribute", "relation", "option", "letter")
+MEASURES = ("noun alone", "noun", "attribute alone", "attribute", "relation", "option")
 """What is measured, in the order of tables and plots."""
 
 _ATTRIBUTES = ("color", "pattern", "material")
@@ -112,10 +112,10 @@ def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator) -> Iterator[Ite
     regions = [Region.mask(scene.objects[index].mask) for index in prompts.values()]
     drawn = [turn for kinds, n in _DRAWN.items() for turn in write_turns(scene, prompts, rng, n, kinds=kinds)]
     turns = list({(turn.kind, turn.prompts): turn for turn in drawn}.values())
-    requests = [Request(scene.image, turn.question, regions) for turn in turns]
-    written = assistant.batch(requests, max_new_tokens=_SHORT, batch_size=24)
-    for turn, answer in zip(turns, written, strict=True):
-        measure = "letter" if turn.choices else "attribute" if turn.kind in _ATTRIBUTES else turn.kind
+    plain = [turn for turn in turns if not turn.choices]
+    requests = [Request(scene.image, turn.question, regions) for turn in plain]
+    for turn, answer in zip(plain, assistant.batch(requests, max_new_tokens=_SHORT, batch_size=24), strict=True):
+        measure = "attribute" if turn.kind in _ATTRIBUTES else turn.kind
         chance = 1 / len(NOUNS) if turn.kind == "noun" else turn.chance
         yield Item(measure, _size(scene, prompts, turn), is_right(turn, answer.text), chance)
     choices = [turn for turn in turns if turn.choices]

@@ -9,6 +9,7 @@ Choices:
   change; arms, each a few settings of it changed; and the number of seeds.
 * Data and order of the data are the same in all arms, and so are the first weights of parts that all arms have:
   a seed means the same in each.
+* What all arms would learn alike before they differ is learnt once a seed: a first run, whose weights all begin with.
 * Runs are ordered by seed, so that all arms can be compared as soon as each has one.
 """
 
@@ -40,6 +41,9 @@ EXPERIMENTS = tuple(
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
+_FIRST = "first"
+
+
 class _Values(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -64,6 +68,9 @@ class Experiment(_Values):
     """The settings of a recipe; `out`, `seed` and the folder of its cache come from the experiment."""
     arms: tuple[Arm, ...] = Field(min_length=2)
     """What is compared."""
+    first: tuple[str, ...] = ()
+    """Settings of a run that differs from the base in these, one a seed, whose weights all arms begin with; by default
+    they begin at random."""
     reference: Name
     """The arm that the others are compared with."""
     seeds: int = Field(3, ge=1)
@@ -78,6 +85,8 @@ class Experiment(_Values):
             raise ValueError(f"arms: each needs a name of its own; there are {', '.join(names)}")
         if self.reference not in names:
             raise ValueError(f"reference: {self.reference!r} is none of the arms {', '.join(names)}")
+        if _FIRST in names:
+            raise ValueError(f"arms: {_FIRST!r} is what the run before them is called")
         return self
 
 
@@ -91,6 +100,8 @@ class Run:
     """Of first weights and order of the data."""
     recipe: Recipe
     """All settings; `recipe.out` is the run's folder."""
+    first: Run | None = None
+    """The run whose weights it begins with."""
 
     @property
     def name(self) -> str:
@@ -142,7 +153,7 @@ def plan_runs(
     Args:
         experiment: What is compared.
         out: The experiment's folder; a run's is `out/ARM/seed-N`, the features of pictures are kept in `out/features`.
-        steps: Steps of each training, in place of the recipe's.
+        steps: Steps of each arm's training, in place of the recipe's.
         scenes: Scenes of the first source of data, in place of the recipe's.
         seeds: Runs of each arm, in place of the experiment's.
         only: Names of arms (`aligned`) or of single runs (`aligned/seed-0`); by default all.
@@ -150,16 +161,25 @@ def plan_runs(
     Raises:
         InputError: There is no such arm or run, or a setting is wrong.
     """
-    shared = [] if steps is None else [f"train.steps={steps}"]
-    shared += [] if scenes is None else [f"data.0.scenes={scenes}"]
+    shared = [] if scenes is None else [f"data.0.scenes={scenes}"]
     if experiment.base.get("cache") is not None:
         shared.append(f"cache.folder={_quoted(out / 'features')}")
+
+    own_steps = [] if steps is None else [f"train.steps={steps}"]
+
+    def plan(arm: Arm, seed: int, changes: Sequence[str], first: Run | None = None) -> Run:
+        folder = out / arm.name / f"seed-{seed}"
+        recipe = make_recipe(
+            experiment.base, [*shared, *changes, *arm.changes, f"seed={seed}", f"out={_quoted(folder)}"], name=arm.name
+        )
+        return Run(arm, seed, recipe, first)
+
+    before = Arm(name=_FIRST, title="before the arms", changes=experiment.first)
     runs: list[Run] = []
     for seed in range(experiment.seeds if seeds is None else seeds):
-        for arm in experiment.arms:
-            own = [f"seed={seed}", f"out={_quoted(out / arm.name / f'seed-{seed}')}"]
-            recipe = make_recipe(experiment.base, [*shared, *arm.changes, *own], name=arm.name)
-            runs.append(Run(arm, seed, recipe))
+        first = plan(before, seed, []) if experiment.first else None
+        weights = [] if first is None else [f"model.scratch.weights={_quoted(first.recipe.out / 'result')}"]
+        runs += [plan(arm, seed, [*own_steps, *weights], first) for arm in experiment.arms]
     known = {name for run in runs for name in (run.arm.name, run.name)}
     if unknown := [name for name in only if name not in known]:
         raise InputError(f"there is no {unknown[0]!r}; there is {', '.join(sorted(known))}")

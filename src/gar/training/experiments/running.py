@@ -24,8 +24,8 @@ __all__ = ["ANSWERS", "do_runs", "is_complete", "is_trained"]
 ANSWERS = "answers.jsonl"
 """The file of answers, in a run's folder."""
 
-_OWN_PLACES = ("out", "folder")
-"""Settings that say where a run is, and may change when it is moved."""
+_OWN_PLACES = ("out", "folder", "weights")
+"""Settings that say where a run is and what it needs, and may change when they are moved."""
 
 
 def is_trained(run: Run) -> bool:
@@ -54,13 +54,18 @@ def do_runs(runs: Sequence[Run], *, asked: int) -> int | None:
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for run in runs:
-        _check_settings(run)
+        for part in (run.first, run):
+            if part is not None:
+                _check_settings(part)
     missing = [run for run in runs if not is_complete(run, asked=asked)]
     console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are complete", style="dim")
     for place, run in enumerate(missing, 1):
         console.rule(f"{run.arm.title} · seed {run.seed} · {place} of {len(missing)}", align="left")
-        if not is_trained(run):
-            signal = train(run.recipe).signal
+        for part in (run.first, run):
+            if part is None or is_trained(part):
+                continue
+            console.print(part.name, style="dim")
+            signal = train(part.recipe).signal
             if signal is not None:
                 return signal
         assistant = load(run.recipe.out / "result")
