@@ -17,7 +17,7 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-__all__ = ["Slots", "token_bytes"]
+__all__ = ["Slots", "head_width", "token_bytes"]
 
 
 def token_bytes(config: Any, dtype: torch.dtype) -> int:
@@ -27,15 +27,16 @@ def token_bytes(config: Any, dtype: torch.dtype) -> int:
         config: The decoder's configuration.
         dtype: Of the keys and values.
     """
-    return 2 * config.num_hidden_layers * config.num_key_value_heads * _head_width(config) * dtype.itemsize
+    return 2 * config.num_hidden_layers * config.num_key_value_heads * head_width(config) * dtype.itemsize
 
 
-def _head_width(config: Any) -> int:
+def head_width(config: Any) -> int:
+    """Width of one head of a decoder's attention."""
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
 def _shape(config: Any, rows: int, slots: int) -> tuple[int, ...]:
-    return (config.num_hidden_layers, 2, rows, config.num_key_value_heads, slots, _head_width(config))
+    return (config.num_hidden_layers, 2, rows, config.num_key_value_heads, slots, head_width(config))
 
 
 class _SlotLayer(DynamicLayer):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import StaticCache
 
-from gar.assistant.caches import Slots
+from gar.assistant.caches import Slots, head_width
 
 if TYPE_CHECKING:
     from gar.assistant.prefill import Texts
@@ -97,6 +97,6 @@ class CompiledDecoder:
         config = self.model.config.text_config
         rows, slots = shape
         cache = StaticCache(config=config, max_cache_len=slots)
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        cache.early_initialization(rows, config.num_key_value_heads, width, self.model.dtype, self.model.device)
+        heads, width = config.num_key_value_heads, head_width(config)
+        cache.early_initialization(rows, heads, width, self.model.dtype, self.model.device)
         return cache

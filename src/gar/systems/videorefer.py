@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -49,7 +50,7 @@ class _Scene:
     """With `{region}` for each mask; None asks for a description."""
 
 
-class _PackageModel:
+class _PackageModel(ABC):
     """What both have in common."""
 
     scores_choices = False
@@ -93,11 +94,13 @@ class _PackageModel:
             return Reply.failure(error)
         return Reply(text=str(said).strip(), seconds=time.perf_counter() - began)
 
+    @abstractmethod
     def _placed(self, model: Any) -> Any:
-        raise NotImplementedError
+        """The model where it runs."""
 
+    @abstractmethod
     def _infer(self, scene: _Scene, question: Question) -> str:
-        raise NotImplementedError
+        """What it says, calling the package as its own examples do."""
 
 
 class VideoRefer(_PackageModel):
