@@ -46,9 +46,9 @@ def draw_measures(found: Sequence[ArmResult], path: Path) -> None:
 def draw_sizes(found: Sequence[ArmResult], path: Path) -> None:
     """Draws each measure by the size of the smallest region that is asked about."""
     shown = [name for name in MEASURES if any(arm.sizes.get(name) for arm in found)]
-    columns = 4
+    columns = 3
     rows = max(1, -(-len(shown) // columns))
-    figure = Figure(figsize=(14, 3.4 * rows + 0.8), layout="constrained")
+    figure = Figure(figsize=(12, 3.4 * rows + 0.8), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
     for axes, name in zip(panels, shown, strict=False):
         chance: dict[int, float] = {}
