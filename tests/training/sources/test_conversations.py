@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gar.errors import PromptError
@@ -145,6 +145,7 @@ def test_three_requests_in_five_ask_for_detail():
     assert 0.36 < np.mean(counted) < 0.44
 
 
+@example(" ", 542)
 @given(st.text(min_size=1), st.integers(0, 1000))
 def test_any_caption_can_be_asked_for(caption, seed):
     request = length_request(caption, np.random.default_rng(seed))

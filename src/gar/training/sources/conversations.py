@@ -228,7 +228,7 @@ def length_request(caption: str, rng: np.random.Generator) -> str:
             else f"in {count} sentences"
         )
     else:
-        count = len(caption.split())
+        count = max(1, len(caption.split()))
         if count < 10:
             how = "in 1 word" if count == 1 else f"in {count} words"
         elif count > 200:
