@@ -19,7 +19,7 @@ def experiment(
         typer.Option("--out", metavar="DIR", help="The experiment's folder; by default runs/NAME.", show_default=False),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of each training, in place of its own.", show_default=False)
+        int | None, typer.Option(min=1, help="Steps of each arm's training, in place of its own.", show_default=False)
     ] = None,
     scenes: Annotated[
         int | None, typer.Option(min=1, help="Scenes to train on, in place of its own.", show_default=False)

@@ -12,7 +12,7 @@ Choices:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -42,13 +42,19 @@ def _asking_for_reasons(write: Callable[[Facts], Turn | None]) -> Callable[[Fact
     return ask
 
 
+def _draw(facts: Facts, attributes: Sequence[str]) -> tuple[str, int, str] | None:
+    """Draws one of some attributes, and a prompt with its word."""
+    attribute = facts.pick(attributes)
+    drawn = facts.pick_attribute(attribute)
+    return None if drawn is None else (attribute, *drawn)
+
+
 def _answer_in_full(facts: Facts) -> Turn | None:
     """Asks for an attribute in one of the forms that options have."""
-    attribute = facts.pick(_ATTRIBUTES)
-    drawn = facts.pick_attribute(attribute)
+    drawn = _draw(facts, _ATTRIBUTES)
     if drawn is None:
         return None
-    number, word = drawn
+    attribute, number, word = drawn
     question = facts.pick(ATTRIBUTE_QUESTIONS[attribute]).format(p=prompt_name(number))
     _, *full = OPTION_FORMS[attribute]  # the first is the word as it is
     return Turn("in-full", (number,), f"{question} Answer in full.", in_form(facts.pick(full), attribute, word))
@@ -56,11 +62,10 @@ def _answer_in_full(facts: Facts) -> Turn | None:
 
 def _match_letter(facts: Facts) -> Turn | None:
     """Gives the answer and asks for its letter."""
-    attribute = facts.pick(_ATTRIBUTES)
-    drawn = facts.pick_attribute(attribute)
+    drawn = _draw(facts, _ATTRIBUTES)
     if drawn is None:
         return None
-    number, own = drawn
+    attribute, number, own = drawn
     right, *wrong = (in_words(attribute, word) for word in (own, *facts.wrong_words(own, attribute, 3)))
     choices, letter = shuffled_in(right, wrong, facts.rng)
     text = choice_text(f"The answer is: {right}. Which option is that?", choices)
@@ -69,11 +74,10 @@ def _match_letter(facts: Facts) -> Turn | None:
 
 def _match_word(facts: Facts) -> Turn | None:
     """Says what something is and asks whether it is that, or something else."""
-    attribute = facts.pick(("noun", "color", "pattern", "material"))
-    drawn = facts.pick_attribute(attribute)
+    drawn = _draw(facts, ("noun", "color", "pattern", "material"))
     if drawn is None:
         return None
-    number, own = drawn
+    attribute, number, own = drawn
     true = facts.flip()
     asked = [own] if true else facts.wrong_words(own, attribute, 1)
     if not asked:

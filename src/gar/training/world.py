@@ -110,9 +110,9 @@ class WorldSource(Source):
             raise InputError(f"kinds: there is no {unknown[0]!r}; there are {', '.join((*KINDS, *DRILLS))}")
         self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
         self._kinds = tuple(kinds) or _ASKED
-        self._photographs = [each for folder in photographs for each in open_photographs(folder)]
-        self._nouns, self._noun_shares, self._showing = _by_noun(self._photographs)
-        pasted = [*self._photographs, *(each for folder in cutouts for each in open_photographs(folder))]
+        shown = [each for folder in photographs for each in open_photographs(folder)]
+        self._showing, self._noun_shares = _by_noun(shown)
+        pasted = [*shown, *(each for folder in cutouts for each in open_photographs(folder))]
         self._cutouts = [cutout for each in pasted for cutout in cut_out(*each.read())]
         self._last: tuple[int, Scene] | None = None
 
@@ -144,8 +144,8 @@ class WorldSource(Source):
     def _scene(self, seed: int) -> Scene:
         if self._last is None or self._last[0] != seed:  # several epochs of one scene are often drawn in a row
             rng = np.random.default_rng([seed, 2])
-            if self._photographs and rng.random() < _PHOTOGRAPHED:
-                noun = self._nouns[rng.choice(len(self._nouns), p=self._noun_shares)]
+            if self._showing and rng.random() < _PHOTOGRAPHED:
+                noun = list(self._showing)[rng.choice(len(self._showing), p=self._noun_shares)]
                 showing = self._showing[noun]
                 photograph = showing[rng.integers(len(showing))]
                 self._last = seed, photograph_scene(*photograph.read(), rng, around=noun)
@@ -154,8 +154,8 @@ class WorldSource(Source):
         return self._last[1]
 
 
-def _by_noun(photographs: Sequence[Photograph]) -> tuple[list[str], np.ndarray, dict[str, list[Photograph]]]:
-    """Nouns, how often to take a part around each, and the photographs that show it, once for each object.
+def _by_noun(photographs: Sequence[Photograph]) -> tuple[dict[str, list[Photograph]], np.ndarray]:
+    """The photographs that show each noun, once for each object, and how often to take a part around it.
 
     A noun is taken as often as the square root of its count says. By the counts themselves, every third part would be
     around a person, and what is learnt first is that whatever is in a photograph is one.
@@ -165,7 +165,7 @@ def _by_noun(photographs: Sequence[Photograph]) -> tuple[list[str], np.ndarray, 
         for noun, _ in photograph.items:
             showing.setdefault(noun, []).append(photograph)
     weights = np.sqrt([len(found) for found in showing.values()])
-    return list(showing), weights / max(1.0, weights.sum()), showing
+    return showing, weights / max(1.0, weights.sum())
 
 
 def choose_turns(

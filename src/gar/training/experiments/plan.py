@@ -108,6 +108,11 @@ class Run:
         """How it is called: the arm's name and the seed."""
         return f"{self.arm.name}/seed-{self.seed}"
 
+    @property
+    def parts(self) -> tuple[Run, ...]:
+        """What has to be trained, in order: the run that it begins with, if there is one, and itself."""
+        return (self,) if self.first is None else (self.first, self)
+
 
 def read_experiment(experiment: str | Path) -> Experiment:
     """Reads an experiment.

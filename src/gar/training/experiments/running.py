@@ -54,15 +54,14 @@ def do_runs(runs: Sequence[Run], *, asked: int) -> int | None:
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for run in runs:
-        for part in (run.first, run):
-            if part is not None:
-                _check_settings(part)
+        for part in run.parts:
+            _check_settings(part)
     missing = [run for run in runs if not is_complete(run, asked=asked)]
     console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are complete", style="dim")
     for place, run in enumerate(missing, 1):
         console.rule(f"{run.arm.title} · seed {run.seed} · {place} of {len(missing)}", align="left")
-        for part in (run.first, run):
-            if part is None or is_trained(part):
+        for part in run.parts:
+            if is_trained(part):
                 continue
             console.print(part.name, style="dim")
             signal = train(part.recipe).signal
