@@ -189,8 +189,8 @@ class Training(_Settings):
     freeze: tuple[Part, ...] = ()
     """Parts that are not trained; with LoRA, parts that get no adapters."""
     schedule: Literal["cosine", "linear", "constant_with_warmup", "warmup_stable_decay"] = "cosine"
-    """How the learning rate goes after the warm-up; warmup_stable_decay stays at the peak through `word_steps` and then
-    falls as a cosine."""
+    """How the learning rate goes after the warm-up; warmup_stable_decay stays at the peak and falls as a cosine over
+    the last fifth of the steps (arXiv 2405.18392), so that a run which has not come there yet can be made longer."""
     warmup: float = Field(0.03, ge=0)
     """Steps over which the learning rate rises; below 1, a share of all steps."""
     weight_decay: float = Field(0.0, ge=0)

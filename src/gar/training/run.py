@@ -96,7 +96,7 @@ def train(recipe: Recipe) -> Outcome:
         course = _plan_course(recipe, args, _open_data(recipe, start, processor), collator)
     args.max_steps = course.steps
     if recipe.train.schedule == "warmup_stable_decay":
-        args.lr_scheduler_kwargs = {"num_decay_steps": course.steps - _stable_steps(recipe, args)}
+        args.lr_scheduler_kwargs = {"num_decay_steps": course.steps // 5}
     trainer, reporter = _make_trainer(recipe, args, model, collator, course)
     checkpoint = last_complete(Path(args.output_dir))
     if args.should_save:
@@ -134,11 +134,6 @@ def _check_machine(recipe: Recipe) -> None:
             raise MissingExtraError(package, "train")
     if recipe.train.precision == "fp16" and not torch.cuda.is_available():
         raise InputError("train.precision is fp16, which needs a GPU; without one, bf16 or fp32")
-
-
-def _stable_steps(recipe: Recipe, args: TrainingArguments) -> int:
-    """Steps before the learning rate falls: the warm-up at least."""
-    return max(recipe.train.word_steps, args.get_warmup_steps(args.max_steps))
 
 
 def _arguments(recipe: Recipe) -> TrainingArguments:
