@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import PartialState
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -352,6 +353,28 @@ def test_sigterm_to_a_process_and_all_its_workers_ends_it_with_a_checkpoint_and_
     assert "the same command goes on from there" in errors
     done = losses(recipe.out)[-1][0]
     assert (recipe.out / "checkpoints" / f"checkpoint-{done}" / "complete").exists()
+
+
+def test_processes_wait_for_the_first_for_hours(make_recipe, monkeypatch):
+    for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    asked = {}
+
+    def join(**options):
+        asked.update(options)
+        raise ConnectionError
+
+    monkeypatch.setattr(torch.distributed, "init_process_group", join)
+    PartialState._reset_state()
+    try:
+        with pytest.raises(ConnectionError):
+            train(make_recipe())
+    finally:
+        PartialState._reset_state()
+    assert asked["timeout"].total_seconds() >= 3600
 
 
 @pytest.mark.slow

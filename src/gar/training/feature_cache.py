@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import save_file
+from transformers.utils import logging
 
 from gar import __version__
 from gar.errors import InputError
@@ -121,8 +122,10 @@ class FeatureCache:
 
 
 def _watch(made: Iterable[None], total: int, console: Console) -> None:
-    for _ in track(made, "features", total=total, console=console):
-        pass
+    """Shows how much is made: a bar, or, where nobody looks, a line for every tenth."""
+    for done, _ in enumerate(track(made, "features", total=total, console=console, disable=not console.is_terminal), 1):
+        if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
+            console.print(f"features: {done * 100 // total} %")
 
 
 def _path(folder: Path, number: int) -> Path:
@@ -137,6 +140,7 @@ def _complete(folder: Path, number: int) -> bool:
 def _make_shard(cache: FeatureCache, folder: Path, number: int) -> None:
     """Makes one shard, in a process of its own."""
     torch.set_num_threads(1)
+    logging.disable_progress_bar()  # else one for the stem of each shard
     processor, stem = cache.load_stem()
     source = cache.open_source(processor)
     indices = range(number * cache.shard, min((number + 1) * cache.shard, len(source)))

@@ -234,7 +234,7 @@ class Evaluation(_Settings):
     data: tuple[DataSource, ...] = Field(min_length=1)
     """Sources of held-out data."""
     every: int = Field(500, ge=1)
-    """Steps between evaluations; one more comes at the end."""
+    """Steps between evaluations, of which the first comes after `word_steps` and the last at the end."""
     answers: int = Field(200, ge=0)
     """Questions with answers of at most three words that are asked; the measure is the share that is exactly right."""
     page: int = Field(12, ge=0)

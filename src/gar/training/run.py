@@ -16,11 +16,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from traceback import clear_frames
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import PrinterCallback, TrainingArguments
 from transformers.utils import logging
 
@@ -139,6 +141,9 @@ def _check_machine(recipe: Recipe) -> None:
 def _arguments(recipe: Recipe) -> TrainingArguments:
     training, evaluation = recipe.train, recipe.evaluation
     recipe.out.mkdir(parents=True, exist_ok=True)
+    use_cpu = not torch.accelerator.is_available()
+    if use_cpu:  # for CPUs transformers leaves `ddp_timeout` out, and processes that wait end after half an hour
+        PartialState(cpu=True, timeout=timedelta(seconds=_PATIENCE))
     return TrainingArguments(
         output_dir=str(recipe.out / "checkpoints"),
         run_name=recipe.out.name,
@@ -157,7 +162,7 @@ def _arguments(recipe: Recipe) -> TrainingArguments:
         max_grad_norm=training.max_grad_norm,
         bf16=training.precision == "bf16",
         fp16=training.precision == "fp16",
-        use_cpu=not torch.accelerator.is_available(),  # else bf16 is refused on a CPU
+        use_cpu=use_cpu,  # else bf16 is refused on a CPU
         activation_checkpointing=training.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False} if training.gradient_checkpointing else None,
         logging_steps=recipe.log_every,
@@ -165,6 +170,7 @@ def _arguments(recipe: Recipe) -> TrainingArguments:
         save_total_limit=2,
         eval_strategy="no" if evaluation is None else "steps",
         eval_steps=None if evaluation is None else evaluation.every,
+        eval_delay=training.word_steps,  # until then nothing is written
         prediction_loss_only=True,
         report_to=[name for name in recipe.report_to if name != "tensorboard"] or "none",
         disable_tqdm=True,
