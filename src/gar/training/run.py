@@ -170,7 +170,7 @@ def _arguments(recipe: Recipe) -> TrainingArguments:
         save_total_limit=2,
         eval_strategy="no" if evaluation is None else "steps",
         eval_steps=None if evaluation is None else evaluation.every,
-        eval_delay=training.word_steps,  # until then nothing is written
+        eval_delay=training.word_steps + 1,  # until then nothing is written
         prediction_loss_only=True,
         report_to=[name for name in recipe.report_to if name != "tensorboard"] or "none",
         disable_tqdm=True,
