@@ -42,7 +42,9 @@ def word_tokens(tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Seq
 def word_loss(
     spoken: torch.Tensor, embeddings: torch.Tensor, words: Sequence[Sequence[Sequence[int]]], labels: torch.Tensor
 ) -> torch.Tensor:
-    """How badly the regions' features point at their words: mean cross-entropy over attributes.
+    """How badly the regions' features point at their words: mean cross-entropy over all labels.
+
+    Not a mean over attributes, in which the few labels of a rare one (material) outweigh the many of another (noun).
 
     Args:
         spoken: (R, D) what speaks for each region.
@@ -51,12 +53,11 @@ def word_loss(
         labels: (R, attributes) which word is true, -100 where none is known; 0 is the loss if none is at all.
     """
     spoken = F.layer_norm(spoken.float(), spoken.shape[-1:])
-    losses = [
-        F.cross_entropy(spoken @ _mean_embeddings(embeddings, tokens).T, labels[:, column], ignore_index=IGNORED)
-        for column, tokens in enumerate(words)
-        if bool((labels[:, column] != IGNORED).any())
-    ]
-    return torch.stack(losses).mean() if losses else spoken.sum() * 0.0
+    total = spoken.sum() * 0.0  # of no labels the loss is 0, and has gradients
+    for column, tokens in enumerate(words):
+        scores = spoken @ _mean_embeddings(embeddings, tokens).T
+        total = total + F.cross_entropy(scores, labels[:, column], ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 def answer_weights(labels: torch.Tensor) -> torch.Tensor:
