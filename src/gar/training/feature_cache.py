@@ -75,14 +75,14 @@ class FeatureCache:
         folder = self.folder / self._name(processor, stem)
         folder.mkdir(parents=True, exist_ok=True)
         numbers = [number for number in range(-(-len(source) // self.shard)) if not _complete(folder, number)]
-        write = partial(_make_shard, self, folder)
         if numbers:
             console = Console(stderr=True)
             console.print(f"features of {len(source)} pictures: {folder}", style="dim")
             if workers:
                 with ProcessPoolExecutor(min(workers, len(numbers)), mp_context=get_context("spawn")) as pool:
-                    _watch(pool.map(write, numbers), len(numbers), console)
+                    _watch(pool.map(partial(_make_shard_apart, self, folder), numbers), len(numbers), console)
             else:
+                write = partial(_make_shard, self, folder, source=source, processor=processor, stem=stem)
                 _watch(map(write, numbers), len(numbers), console)
         cached = CachedSource(folder, len(source), variants=self.variants, shard=self.shard)
         cached.skipped = source.skipped
@@ -137,14 +137,32 @@ def _complete(folder: Path, number: int) -> bool:
     return path.with_suffix(".jsonl").exists() and path.with_suffix(".safetensors").exists()
 
 
-def _make_shard(cache: FeatureCache, folder: Path, number: int) -> None:
-    """Makes one shard, in a process of its own."""
+def _make_shard(
+    cache: FeatureCache,
+    folder: Path,
+    number: int,
+    *,
+    source: Source,
+    processor: GARProcessor,
+    stem: EfficientNetLiteStem,
+) -> None:
     torch.set_num_threads(1)
-    logging.disable_progress_bar()  # else one for the stem of each shard
-    processor, stem = cache.load_stem()
-    source = cache.open_source(processor)
     indices = range(number * cache.shard, min((number + 1) * cache.shard, len(source)))
     write_shard(_path(folder, number), source, indices, processor=processor, stem=stem, variants=cache.variants)
+
+
+def _make_shard_apart(cache: FeatureCache, folder: Path, number: int) -> None:
+    """Makes one shard, in a process of its own."""
+    source, processor, stem = _open_once(cache)
+    _make_shard(cache, folder, number, source=source, processor=processor, stem=stem)
+
+
+@lru_cache(maxsize=1)
+def _open_once(cache: FeatureCache) -> tuple[Source, GARProcessor, EfficientNetLiteStem]:
+    """What a process of its own needs for all its shards."""
+    logging.disable_progress_bar()
+    processor, stem = cache.load_stem()
+    return cache.open_source(processor), processor, stem
 
 
 @torch.no_grad()
