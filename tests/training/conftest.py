@@ -1,5 +1,6 @@
 """Small processors, models, samples and recipes."""
 
+import copy
 import importlib.util
 
 import pytest
@@ -103,6 +104,25 @@ def small_start(world_processor, make_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("start")
     make_model(world_processor.config).save_pretrained(folder)
     world_processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speaking(world_processor, make_model):
+    """A processor and a random model whose stem speaks for regions; do not change them."""
+    vision = {**world_processor.config.to_dict()["vision_config"], "stem": "efficientnet-lite0", "patch_size": 16}
+    settings = {"vision_config": vision, "image_pooling_ratio": 2, "stem_embedding": True, "box_embedding": True}
+    processor = copy.copy(world_processor)
+    processor.config = GARConfig.from_dict(world_processor.config.to_dict() | settings)
+    return processor, make_model(processor.config)
+
+
+@pytest.fixture(scope="session")
+def speaking_start(speaking, tmp_path_factory):
+    """The folder of a small model whose stem speaks for regions."""
+    folder = tmp_path_factory.mktemp("speaking")
+    for part in speaking:
+        part.save_pretrained(folder)
     return folder
 
 

@@ -35,7 +35,7 @@ def test_settings_are_changed_by_their_dotted_names():
         ["train.batch_size=3", "data.0.scenes=7", "evaluation=null", "train.part_learning_rates.vision=1e-4", "out=x"],
     )
     assert (recipe.train.batch_size, recipe.data[0].scenes, recipe.evaluation) == (3, 7, None)
-    assert recipe.train.part_learning_rates == {"vision": 1e-4}
+    assert recipe.train.part_learning_rates["vision"] == 1e-4
     assert str(recipe.out) == "x"
 
 
@@ -50,7 +50,8 @@ MISTAKES = {
     "train.freeze=[eyes]": r"train.freeze.0: Input should be 'stem', .* \(given: 'eyes'\)",
     "train.epochs=2": "train: give either steps or epochs",
     "train.freeze=[]": "cache: .* only if train.freeze has 'stem'",
-    "train.word_loss=0": "train.word_steps: train.word_loss is 0",
+    "train.word_loss=0": "words: train.word_loss is 0",
+    "cache=null": "words: they are learnt from what the cache keeps",
     "data=[]": "data: .* at least 1 item",
     "data=[{kind: films}]": r"data.0: .*'world', 'published', 'coco', 'panoptic', 'folder'",
     "data.1.scenes=3": r"'data.1.scenes=3': there is no '1'; there is 1 entries, numbered from 0",

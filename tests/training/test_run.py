@@ -259,13 +259,14 @@ def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pict
 ):
     vision = {**small_config["vision_config"], "stem": "efficientnet-lite0", "patch_size": 16}
     scratch = {
-        "config": {**small_config, "vision_config": vision, "image_pooling_ratio": 2},
+        "config": {**small_config, "vision_config": vision, "image_pooling_ratio": 2, "stem_embedding": True},
         "texts": 12,
         "pictures": 2,
     }
     recipe = make_recipe(
         model={"scratch": scratch},
         cache={"variants": 2, "workers": 0},
+        words={"steps": 4, "batch_size": 8},
         evaluation={"data": [{"kind": "world", "split": "held-out", "scenes": 2}], "every": 3, "answers": 2, "page": 1},
         train={"freeze": ["stem"], "word_loss": 0.3, "steps": 3},
     )
@@ -275,6 +276,32 @@ def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pict
     stem = [name for name in start if "patch_embed.blocks" in name]
     assert stem
     assert all(torch.equal(start[name].bfloat16(), result[name]) for name in stem)
+    share, regions = json.loads((recipe.out / "words.json").read_text())["noun"]
+    assert 0 <= share <= 1 <= regions
+
+
+def test_words_are_learnt_once_a_run_and_text_begins_with_what_was_learnt(
+    pretrained, make_recipe, speaking_start, tmp_path, stop_at
+):
+    settings = {
+        "model": {"start": str(speaking_start)},
+        "cache": {"variants": 2, "workers": 0, "folder": tmp_path / "features"},
+        "words": {"steps": 20, "batch_size": 8, "learning_rate": 1e-2},
+        "train": {"freeze": ["stem"], "word_loss": 0.3, "steps": 4},
+    }
+    whole, stopped = (make_recipe(out=tmp_path / name, **settings) for name in ("whole", "stopped"))
+    train(whole)
+    stop_at(2)
+    train(stopped)
+    learnt = (stopped.out / "words.safetensors").stat().st_mtime_ns
+    stop_at(-1)
+    train(stopped)
+    assert (stopped.out / "words.safetensors").stat().st_mtime_ns == learnt
+    assert log(stopped.out) == log(whole.out)
+    assert same_result(stopped.out, whole.out)
+    without = make_recipe(out=tmp_path / "without", **settings | {"words": None})
+    train(without)
+    assert log(whole.out)[0]["word_loss"] < 0.9 * log(without.out)[0]["word_loss"]
 
 
 def test_the_learning_rate_stays_at_its_peak_and_falls_in_the_last_fifth(make_recipe):

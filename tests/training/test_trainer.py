@@ -1,7 +1,6 @@
 """The trainer: the auxiliary loss points at words, and accumulated batches count as one."""
 
 import copy
-import math
 
 import pytest
 import torch
@@ -12,62 +11,9 @@ from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.collator import SampleCollator
 from gar.training.parts import part_of
-from gar.training.trainer import GroundingTrainer, answer_weights, word_loss, word_tokens
+from gar.training.trainer import GroundingTrainer, answer_weights
+from gar.training.words import word_tokens
 from gar.training.world import WORDS
-
-
-def test_the_word_loss_of_features_that_know_nothing_is_that_of_guessing():
-    embeddings = torch.zeros(10, 8)
-    labels = torch.tensor([[0, 1], [2, IGNORED]])
-    loss = word_loss(torch.randn(2, 8), embeddings, [[[0], [1], [2], [3]], [[4], [5]]], labels)
-    assert loss.item() == pytest.approx((2 * math.log(4) + math.log(2)) / 3)
-
-
-def test_in_the_word_loss_every_label_counts_the_same():
-    embeddings, tokens = torch.randn(4, 8), [[[0], [1]], [[2], [3]]]
-    spoken = torch.randn(5, 8)
-    both = word_loss(spoken, embeddings, tokens, torch.tensor([[0, 1], *[[1, IGNORED]] * 4]))
-    nouns = word_loss(spoken, embeddings, tokens[:1], torch.tensor([[0], *[[1]] * 4]))
-    material = word_loss(spoken[:1], embeddings, tokens[1:], torch.tensor([[1]]))
-    torch.testing.assert_close(both, (5 * nouns + material) / 6)
-
-
-def test_the_word_loss_falls_while_features_learn_to_point_at_their_words():
-    torch.manual_seed(0)
-    spoken, embeddings = torch.randn(6, 8, requires_grad=True), torch.randn(10, 8)
-    labels = torch.tensor([[n % 4, n % 3] for n in range(6)])
-    optimiser = torch.optim.SGD([spoken], lr=0.5)
-    losses = []
-    for _ in range(60):
-        loss = word_loss(spoken, embeddings, [[[0], [1], [2], [3]], [[4], [5], [6]]], labels)
-        losses.append(loss.item())
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert losses[-1] < 0.5 * losses[0]
-
-
-def test_regions_without_known_words_do_not_count():
-    torch.manual_seed(0)
-    spoken, embeddings, tokens = torch.randn(3, 8), torch.randn(9, 8), [[[0], [1]], [[2], [3], [4]]]
-    some = word_loss(spoken, embeddings, tokens, torch.tensor([[0, IGNORED], [IGNORED, IGNORED], [1, IGNORED]]))
-    assert some == word_loss(spoken[[0, 2]], embeddings, tokens[:1], torch.tensor([[0], [1]]))
-    assert word_loss(spoken, embeddings, tokens, torch.full((3, 2), IGNORED)) == 0
-
-
-def test_a_word_of_several_tokens_is_the_mean_of_them():
-    torch.manual_seed(0)
-    spoken, embeddings, labels = torch.randn(2, 8), torch.randn(5, 8), torch.tensor([[0], [1]])
-    joined = torch.cat([embeddings, embeddings[[1, 2]].mean(0, keepdim=True)])
-    expected = word_loss(spoken, joined, [[[0], [5]]], labels)
-    torch.testing.assert_close(word_loss(spoken, embeddings, [[[0], [1, 2]]], labels), expected)
-
-
-def test_words_of_the_auxiliary_loss_are_one_token_each_but_for_hyphenated_ones(world_processor):
-    decode = world_processor.tokenizer.decode
-    for tokens, words in zip(word_tokens(world_processor.tokenizer, WORDS), WORDS.values(), strict=True):
-        assert [decode(word) for word in tokens] == [f" {word}" for word in words]
-        assert all(len(own) == 1 for own, word in zip(tokens, words, strict=True) if word.replace(" ", "").isalpha())
 
 
 @pytest.fixture

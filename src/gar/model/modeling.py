@@ -36,6 +36,7 @@ from gar.model.replay import (
     BOX_WAVES,
     box_waves,
     is_crop_tile,
+    locate_pictures,
     mask_weights,
     pool_crops,
     pool_moments,
@@ -232,12 +233,9 @@ class GARModel(GARPreTrainedModel):
             patch_features = self.vision_tower.patch_embed(pixel_values.to(self.dtype))
         if cells is None:
             cells = self.encode_tiles(patch_features, mask_values)
-        picture_tiles = tile_grid.prod(1) + int(config.use_thumbnail)
-        sample = region_index[:, 0]
-        first_tile = (picture_tiles.cumsum(0) - picture_tiles)[sample] + int(config.use_thumbnail)
-        grids = tile_grid[sample]
+        grids, first_tile = locate_pictures(tile_grid, region_index, thumbnail=config.use_thumbnail)
         if config.region_crops:
-            is_crop = is_crop_tile(tiles_per_sample, picture_tiles)
+            is_crop = is_crop_tile(tiles_per_sample, tile_grid.prod(1) + int(config.use_thumbnail))
             replay = pool_crops(cells[is_crop], config.replay_size)  # (R, P·P, D)
             cells, mask_values, patch_features = cells[~is_crop], mask_values[~is_crop], patch_features[~is_crop]
         else:
@@ -252,8 +250,11 @@ class GARModel(GARPreTrainedModel):
         spoken = None
         if config.mask_token or self.training:
             weigh = partial(mask_weights, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
-            spoken = weigh(side=config.feature_grid_size).to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
-            spoken = spoken + self.speak(patch_features, weigh(side=config.vision_config.grid_size), region_boxes)
+            of_cells, of_patches = config.feature_grid_size, config.vision_config.grid_size
+            weight = weigh(side=of_cells)
+            spoken = weight.to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
+            seen = self.look(patch_features, weight if of_patches == of_cells else weigh(side=of_patches))
+            spoken = spoken + self.speak(*seen, region_boxes)
         if config.mask_token:
             replay = torch.cat([replay, spoken[:, None]], dim=1)
         prompts = None
@@ -266,24 +267,39 @@ class GARModel(GARPreTrainedModel):
             prompts = empty.index_put(tuple(region_index.T), shown.to(empty.dtype))
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, spoken, prompts)
 
-    def speak(self, patch_features: torch.Tensor, weight: torch.Tensor, region_boxes: torch.Tensor) -> torch.Tensor:
-        """What speaks for each region before the tower has looked: what its stem sees, and where the box lies.
+    def look(self, patch_features: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the stem alone sees of each region; with a frozen stem it may be kept.
 
         Args:
             patch_features: (T, N, C) from the stem.
             weight: (R, T·N) how much each patch counts for each region, see `mask_weights`.
+
+        Returns:
+            (R, 2·C) mean and deviation of the features, (R, classes) probabilities; (R, 0) of what the configuration
+            does not ask for.
+        """
+        patches = patch_features.to(self.dtype)
+        nothing = patches.new_zeros(len(weight), 0)
+        moments = nothing if self.stem_embed is None else pool_moments(patches, weight)
+        classes = nothing if self.class_scale is None else self.vision_tower.patch_embed.classify(patches, weight)
+        return moments, classes
+
+    def speak(self, moments: torch.Tensor, classes: torch.Tensor, region_boxes: torch.Tensor) -> torch.Tensor:
+        """What speaks for each region before the tower has looked: what its stem sees, and where the box lies.
+
+        Args:
+            moments: From `look`.
+            classes: From `look`.
             region_boxes: (R, 4) normalised xyxy.
 
         Returns:
             (R, D); zeros where the configuration asks for none of it.
         """
-        patches = patch_features.to(self.dtype)
-        spoken = patches.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
+        spoken = moments.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
         if self.stem_embed is not None:
-            spoken = spoken + self.stem_embed(pool_moments(patches, weight))
+            spoken = spoken + self.stem_embed(moments)
         if self.class_scale is not None:
-            seen = self.vision_tower.patch_embed.classify(patches, weight)
-            spoken = spoken + self.class_scale * self.class_words(seen)
+            spoken = spoken + self.class_scale * self.class_words(classes)
         if self.box_embed is not None:
             spoken = spoken + self.box_embed(box_waves(region_boxes).to(self.dtype))
         return spoken

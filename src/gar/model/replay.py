@@ -22,6 +22,7 @@ __all__ = [
     "axis_samples",
     "box_waves",
     "is_crop_tile",
+    "locate_pictures",
     "mask_weights",
     "pool_crops",
     "pool_moments",
@@ -186,6 +187,29 @@ def pool_moments(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         mean, square = (weight.float() @ torch.cat([flat, flat * flat], dim=1)).chunk(2, dim=1)
     spread = (square - mean * mean).clamp(min=0.0).add(1e-6).sqrt()
     return torch.cat([mean, spread], dim=1).to(features.dtype)
+
+
+def locate_pictures(
+    tile_grid: torch.Tensor, region_index: torch.Tensor, *, thumbnail: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the picture of each region lies among the tiles of a batch.
+
+    Args:
+        tile_grid: (B, 2) columns and rows of tiles of each sample.
+        region_index: (R, 2) sample and prompt number.
+        thumbnail: Whether a thumbnail comes before the tiles of each picture.
+
+    Returns:
+        (R, 2) columns and rows; (R,) index of the picture's first tile, the thumbnail not counted.
+
+    Example:
+        >>> grid, first = locate_pictures(torch.tensor([[2, 1], [1, 1]]), torch.tensor([[1, 0]]), thumbnail=True)
+        >>> grid.tolist(), first.tolist()
+        ([[1, 1]], [4])
+    """
+    tiles = tile_grid.prod(1) + int(thumbnail)
+    sample = region_index[:, 0]
+    return tile_grid[sample], (tiles.cumsum(0) - tiles)[sample] + int(thumbnail)
 
 
 def mask_weights(

@@ -157,16 +157,11 @@ class SampleCollator:
         if not samples:
             reasons = "; ".join(f"{item.name}: {item.reason}" for item in left_out)
             raise InputError(f"no item of a batch of {len(items)} can be used: {reasons}")
-        regions = {
-            "region_boxes": torch.tensor([normalised_box(mask) for s in samples for mask in s.masks]),
-            "region_index": torch.tensor([(b, n) for b, s in enumerate(samples) for n in s.prompts]),
-        }
-        return {
-            **self._text_inputs(rows),
-            **self._picture_inputs(pictures),
-            **regions,
-            **self._word_labels(samples),
-        }
+        return {**self._text_inputs(rows), **self._region_inputs(samples, pictures)}
+
+    def without_text(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:
+        """The inputs of some samples but for their text, which need not be of use."""
+        return self._region_inputs(samples, [self._picture(sample) for sample in samples])
 
     def length(self, item: Sample | Skipped) -> int:
         """Tokens of an item; 0 if it cannot be used."""
@@ -270,6 +265,14 @@ class SampleCollator:
             raise InputError("there is neither a picture nor its features")
         pixels, masks, grid = processor.picture_inputs(sample.picture, sample.masks, sample.prompts)
         return _Picture(pixels, None, masks, grid)
+
+    def _region_inputs(self, samples: Sequence[Sample], pictures: Sequence[_Picture]) -> dict[str, torch.Tensor]:
+        return {
+            **self._picture_inputs(pictures),
+            "region_boxes": torch.tensor([normalised_box(mask) for s in samples for mask in s.masks]),
+            "region_index": torch.tensor([(b, n) for b, s in enumerate(samples) for n in s.prompts]),
+            **self._word_labels(samples),
+        }
 
     def _picture_inputs(self, pictures: Sequence[_Picture]) -> dict[str, torch.Tensor]:
         cached = [picture.features for picture in pictures if picture.features is not None]

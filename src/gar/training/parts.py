@@ -4,6 +4,7 @@ stem        a pretrained convolutional stem, but for its projection
 vision      the rest of the vision tower: patch convolution or stem projection, positions, blocks
 mask        the embedding of the mask
 connector   the projector between vision and language
+region      what speaks for a region beside the tower's map: what its stem sees, and where the box lies
 language    the decoder with its embeddings and head
 """
 
@@ -34,7 +35,9 @@ def part_of(name: str, *, has_stem: bool) -> str:
         return "stem"
     if "vision_tower." in name:
         return "vision"
-    return "connector" if "projector." in name or "class_scale" in name else "language"
+    if any(module in name for module in ("stem_embed.", "box_embed.", "class_scale")):
+        return "region"
+    return "connector" if "projector." in name else "language"
 
 
 def _has_stem(model: nn.Module) -> bool:

@@ -45,6 +45,7 @@ __all__ = [
     "Setting",
     "Start",
     "Training",
+    "Words",
     "WorldData",
     "in_one_line",
     "make_recipe",
@@ -53,7 +54,7 @@ __all__ = [
     "to_yaml",
 ]
 
-LEARNT_PARTS = ("stem", "vision", "mask", "connector", "language")
+LEARNT_PARTS = ("stem", "vision", "mask", "connector", "region", "language")
 """The parts of a model that can be frozen or given a learning rate of their own; see `gar.training.parts`."""
 
 RECIPES = tuple(
@@ -61,7 +62,7 @@ RECIPES = tuple(
 )
 """The recipes that are part of the package."""
 
-Part = Literal["stem", "vision", "mask", "connector", "language"]
+Part = Literal["stem", "vision", "mask", "connector", "region", "language"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -167,6 +168,20 @@ class Cache(_Settings):
     """Processes that make it; 0 makes it in this process."""
 
 
+class Words(_Settings):
+    """Words before text: what the frozen stem sees of a region alone is made to point at the region's words.
+
+    Each region is looked at once; the steps are small and many.
+    """
+
+    steps: int = Field(10_000, ge=1)
+    """Steps, with a learning rate that falls to 0 as a cosine."""
+    batch_size: int = Field(256, ge=1)
+    """Regions of a step."""
+    learning_rate: float = Field(1.5e-3, gt=0)
+    """The peak of the schedule."""
+
+
 class Training(_Settings):
     """How is learnt."""
 
@@ -185,7 +200,7 @@ class Training(_Settings):
     learning_rate: float = Field(1e-5, gt=0)
     """The peak of the schedule."""
     part_learning_rates: dict[Part, Annotated[float, Field(gt=0)]] = {}
-    """Learning rates of single parts: stem, vision, mask, connector, language."""
+    """Learning rates of single parts: stem, vision, mask, connector, region, language."""
     freeze: tuple[Part, ...] = ()
     """Parts that are not trained; with LoRA, parts that get no adapters."""
     schedule: Literal["cosine", "linear", "constant_with_warmup", "warmup_stable_decay"] = "cosine"
@@ -252,6 +267,8 @@ class Recipe(_Settings):
     """How is learnt."""
     cache: Cache | None = None
     """Whether and how the features of the frozen stem are kept on disk."""
+    words: Words | None = None
+    """Whether and how words are learnt before any text."""
     lora: LoRA | None = None
     """Whether and how adapters are trained in place of the weights."""
     evaluation: Evaluation | None = None
@@ -277,8 +294,14 @@ class Recipe(_Settings):
             raise ValueError("cache: what the stem makes of pictures can be kept only if train.freeze has 'stem'")
         if self.train.word_steps and not self.train.word_loss:
             raise ValueError("train.word_steps: train.word_loss is 0, so there is nothing to learn in them")
+        if self.words is not None and self.cache is None:
+            raise ValueError("words: they are learnt from what the cache keeps; give cache too")
+        if self.words is not None and not self.train.word_loss:
+            raise ValueError("words: train.word_loss is 0, so they would be forgotten while text is learnt")
         if self.lora is not None and self.model.scratch is not None:
             raise ValueError("lora: adapters need a finished model (model.start)")
+        if self.lora is not None and self.words is not None:
+            raise ValueError("words: with lora the embeddings of words are not trained")
         if self.lora is not None and self.train.part_learning_rates:
             raise ValueError("train.part_learning_rates: adapters have one learning rate, train.learning_rate")
         return self

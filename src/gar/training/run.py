@@ -3,8 +3,9 @@
     train(read_recipe("nano"))          # the same call goes on where it was stopped
 
 A run's folder holds `recipe.yaml` (all settings), `start` (a model from nothing, as it began), `features` (the cache),
-`checkpoints`, `log.jsonl`, `curves.png`, `skipped.jsonl`, `samples` (a page of answers for each evaluation),
-`tensorboard`, with LoRA `adapter`, and at the end `result`, a model folder.
+`words.safetensors` and `words.json` (what was learnt before any text, and how well), `checkpoints`, `log.jsonl`,
+`curves.png`, `skipped.jsonl`, `samples` (a page of answers for each evaluation), `tensorboard`, with LoRA `adapter`,
+and at the end `result`, a model folder.
 
 Several processes, FSDP and DeepSpeed come through accelerate's launcher and configuration; see docs/training.md.
 """
@@ -17,12 +18,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from traceback import clear_frames
 from typing import Any
 
 import torch
 from accelerate import PartialState
+from rich.console import Console
+from safetensors.torch import load_file, save_file
 from transformers import PrinterCallback, TrainingArguments
 from transformers.utils import logging
 
@@ -37,7 +41,7 @@ from gar.training.feature_cache import FeatureCache
 from gar.training.lengths import measure_lengths
 from gar.training.packing import PACKED_ATTENTION
 from gar.training.parts import freeze
-from gar.training.recipe import Recipe, Start, to_yaml
+from gar.training.recipe import Recipe, Start, Words, to_yaml
 from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals, write_whole
 from gar.training.result import save_result
 from gar.training.samples import Skipped
@@ -46,7 +50,8 @@ from gar.training.sources.source import Source
 from gar.training.sources.specs import open_mixture
 from gar.training.start import load_start
 from gar.training.tokenizer import MAX_PROMPTS
-from gar.training.trainer import GroundingTrainer, word_tokens
+from gar.training.trainer import GroundingTrainer
+from gar.training.words import learn_words, look_at_regions, share_of_right_words, word_tokens
 from gar.training.world import WORDS
 
 __all__ = ["Outcome", "train"]
@@ -96,6 +101,9 @@ def train(recipe: Recipe) -> Outcome:
     collator = SampleCollator(processor, vocabulary=words, skipped=recipe.out / "skipped.jsonl")
     with args.main_process_first(local=False, desc="data"):
         course = _plan_course(recipe, args, _open_data(recipe, start, processor), collator)
+    if recipe.words is not None:
+        with args.main_process_first(local=False, desc="words"):
+            _learn_words(recipe, recipe.words, model.to(args.device), collator, course.source)
     args.max_steps = course.steps
     if recipe.train.schedule == "warmup_stable_decay":
         args.lr_scheduler_kwargs = {"num_decay_steps": course.steps // 5}
@@ -223,6 +231,30 @@ def _open_data(recipe: Recipe, start: Start, processor: GARProcessor) -> Source:
     return cache.make(workers=recipe.cache.workers)
 
 
+def _learn_words(recipe: Recipe, settings: Words, model: Any, collator: SampleCollator, source: Source) -> None:
+    """Learns words once a run, in the first process; all begin with what it has learnt."""
+    file = recipe.out / "words.safetensors"
+    if not file.exists():
+        tokens = dict(zip(WORDS, word_tokens(collator.processor.tokenizer, WORDS), strict=True))
+        look = partial(look_at_regions, model, collator=collator, workers=recipe.train.workers)
+        seen = look(source, epochs=recipe.cache.variants if recipe.cache else 1)
+        learnt = learn_words(model, seen, [*tokens.values()], settings, recipe.train, seed=recipe.seed)
+        if recipe.evaluation is not None:
+            shares = share_of_right_words(model, look(_open_held_out(recipe, collator.processor), epochs=1), tokens)
+            told = " · ".join(f"{name} {share:.1%} of {count}" for name, (share, count) in shares.items() if count)
+            Console(stderr=True, highlight=False).print(f"held-out regions that point at the right word: {told}")
+            write_whole(recipe.out / "words.json", json.dumps(shares) + "\n")
+        partial_file = file.with_suffix(".partial")
+        save_file(learnt, partial_file)
+        partial_file.replace(file)
+    model.load_state_dict(load_file(file), strict=False)
+
+
+def _open_held_out(recipe: Recipe, processor: GARProcessor) -> Source:
+    data = () if recipe.evaluation is None else recipe.evaluation.data
+    return open_mixture(data, seed=_DATA_SEED, max_regions=processor.config.max_regions)
+
+
 def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collator: SampleCollator) -> Course:
     training = recipe.train
     batch = training.batch_size * training.accumulate * args.world_size
@@ -241,7 +273,7 @@ def _make_trainer(
     reporter = Reporter(recipe.out, epochs=course.epochs, average=average)
     held_out = examine = None
     if evaluation is not None:
-        held_out = open_mixture(evaluation.data, seed=_DATA_SEED, max_regions=processor.config.max_regions)
+        held_out = _open_held_out(recipe, processor)
         examine = Examination(
             (held_out[index] for index in range(len(held_out))),
             processor,

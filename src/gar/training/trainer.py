@@ -1,9 +1,4 @@
-"""transformers' Trainer with what is ours: an auxiliary loss, learning rates by part, and questions while evaluating.
-
-The auxiliary loss asks each region's features, before the decoder has read them, to point at the words that are true
-of the region: their product with the embeddings of all words of an attribute (all colors, say) is trained by
-cross-entropy. It grounds a small model in minutes where the language loss alone takes hours.
-"""
+"""transformers' Trainer with what is ours: a loss on words, learning rates by part, and questions while evaluating."""
 
 from __future__ import annotations
 
@@ -17,47 +12,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase, Trainer
+from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from gar.model.replay import mask_weights
+from gar.model.modeling import VISION_INPUTS
 from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.parts import parameter_groups
+from gar.training.words import word_loss
 
-__all__ = ["GroundingTrainer", "answer_weights", "word_loss", "word_tokens"]
+__all__ = ["GroundingTrainer", "answer_weights"]
 
 _LAST_SECONDS = 60
 """How long a data worker lives on after SIGTERM: the step that is being done then has to end."""
-
-
-def word_tokens(tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Sequence[str]]) -> list[list[list[int]]]:
-    """The tokens of each word (with the blank before it) of each attribute."""
-    return [
-        [tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
-        for words in vocabulary.values()
-    ]
-
-
-def word_loss(
-    spoken: torch.Tensor, embeddings: torch.Tensor, words: Sequence[Sequence[Sequence[int]]], labels: torch.Tensor
-) -> torch.Tensor:
-    """How badly the regions' features point at their words: mean cross-entropy over all labels.
-
-    Not a mean over attributes, in which the few labels of a rare one (material) outweigh the many of another (noun).
-
-    Args:
-        spoken: (R, D) what speaks for each region.
-        embeddings: (V, D) word embeddings; a word of several tokens is their mean.
-        words: Of each attribute the tokens of each word.
-        labels: (R, attributes) which word is true, -100 where none is known; 0 is the loss if none is at all.
-    """
-    spoken = F.layer_norm(spoken.float(), spoken.shape[-1:])
-    total = spoken.sum() * 0.0  # of no labels the loss is 0, and has gradients
-    for column, tokens in enumerate(words):
-        scores = spoken @ _mean_embeddings(embeddings, tokens).T
-        total = total + F.cross_entropy(scores, labels[:, column], ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 def answer_weights(labels: torch.Tensor) -> torch.Tensor:
@@ -80,33 +47,6 @@ def answer_weights(labels: torch.Tensor) -> torch.Tensor:
     tokens = torch.bincount(answer[learnt.flatten()], minlength=int(begins.sum()) + 1).float()
     even = learnt.sum() / begins.sum().clamp(min=1) / tokens.clamp(min=1)
     return torch.where(learnt, even[answer].view_as(labels), 0.0)
-
-
-def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
-    """(words, D) in float32."""
-    flat = torch.tensor([token for word in words for token in word], device=embeddings.device)
-    starts = torch.tensor([0, *map(len, words[:-1])], device=embeddings.device).cumsum(0)
-    return F.embedding_bag(flat, embeddings, starts, mode="mean").float()
-
-
-def _spoken_early(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """What speaks for each region before the decoder has read, and where the stem speaks, before the tower has looked.
-
-    Returns:
-        (R, D).
-    """
-    parts = ("mask_values", "tiles_per_sample", "tile_grid", "region_boxes", "region_index")
-    seen = {name: inputs.get(name) for name in (*parts, "pixel_values", "patch_features")}
-    if model.stem_embed is None:
-        return model.get_region_features(**seen).spoken
-    tiles, index, boxes = seen["tiles_per_sample"], seen["region_index"], seen["region_boxes"]
-    first = (tiles.cumsum(0) - tiles)[index[:, 0]] + int(model.config.use_thumbnail)
-    grids, side = seen["tile_grid"][index[:, 0]], model.config.vision_config.grid_size
-    weight = mask_weights(seen["mask_values"], boxes, index[:, 1], grids, first, side=side)
-    features = seen["patch_features"]
-    if features is None:
-        features = model.vision_tower.patch_embed(seen["pixel_values"])
-    return model.speak(features, weight, boxes)
 
 
 class GroundingTrainer(Trainer):
@@ -205,8 +145,9 @@ class GroundingTrainer(Trainer):
             self._began = time.perf_counter()
         labels = inputs.pop("attribute_labels", None)
         if labels is not None and model.training and self._words_first:
+            seen = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
             owner = self.accelerator.unwrap_model(model)  # the decoder need not read what nothing is learnt from
-            return self._word_loss(_spoken_early(owner.model, inputs), labels, model)
+            return self._word_loss(owner.model.get_region_features(**seen).spoken, labels, model)
         inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
         if self.even_answers and model.training:
             inputs["loss_weights"] = answer_weights(inputs["labels"])

@@ -1,0 +1,264 @@
+"""The words of regions: a loss that makes features point at them, and a stage that learns them before any text.
+
+What speaks for a region points at a word by its product with the word's embedding; cross-entropy over all words of an
+attribute (all colors, say) trains it. As an auxiliary loss (`train.word_loss`) it grounds a small model in minutes
+where the language loss alone takes hours.
+
+`learn_words` is quicker still. The stem is frozen, so each region is looked at once, and then come many small steps of
+hundreds of regions, which train nothing but what speaks for a region and the embeddings of words: minutes, where steps
+of whole pictures take hours for as many regions (docs/decisions/0004).
+
+Shapes: R regions, D width, V tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
+from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmup
+
+from gar.errors import InputError
+from gar.model.replay import locate_pictures, mask_weights
+from gar.processing.processor import IGNORED
+from gar.training.collator import SampleCollator
+from gar.training.recipe import Training, Words
+from gar.training.samples import Sample
+from gar.training.sources.source import Source
+
+__all__ = ["SeenRegions", "learn_words", "look_at_regions", "share_of_right_words", "word_loss", "word_tokens"]
+
+WordTokens = Sequence[Sequence[Sequence[int]]]
+"""Of each attribute the tokens of each word."""
+
+_WARMUP = 100
+"""Steps over which the learning rate of `learn_words` rises."""
+
+_PICTURES = 16
+"""Pictures that are looked at together."""
+
+
+def word_tokens(tokenizer: PreTrainedTokenizerBase, vocabulary: Mapping[str, Sequence[str]]) -> list[list[list[int]]]:
+    """The tokens of each word (with the blank before it) of each attribute."""
+    return [
+        [tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in words]
+        for words in vocabulary.values()
+    ]
+
+
+def word_loss(spoken: torch.Tensor, embeddings: torch.Tensor, words: WordTokens, labels: torch.Tensor) -> torch.Tensor:
+    """How badly the regions' features point at their words: mean cross-entropy over all labels.
+
+    Not a mean over attributes, in which the few labels of a rare one (material) outweigh the many of another (noun).
+
+    Args:
+        spoken: (R, D) what speaks for each region.
+        embeddings: (V, D) word embeddings; a word of several tokens is their mean.
+        words: Of each attribute the tokens of each word.
+        labels: (R, attributes) which word is true, -100 where none is known; 0 is the loss if none is at all.
+    """
+    total = spoken.float().sum() * 0.0  # of no labels the loss is 0, and has gradients
+    for column, scores in enumerate(_word_scores(spoken, embeddings, words)):
+        total = total + F.cross_entropy(scores, labels[:, column], ignore_index=IGNORED, reduction="sum")
+    return total / (labels != IGNORED).sum().clamp(min=1)
+
+
+def _word_scores(spoken: torch.Tensor, embeddings: torch.Tensor, words: WordTokens) -> Iterator[torch.Tensor]:
+    """Of each attribute how much each region points at each word: (R, words)."""
+    spoken = F.layer_norm(spoken.float(), spoken.shape[-1:])
+    for tokens in words:
+        yield spoken @ _mean_embeddings(embeddings, tokens).T
+
+
+def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
+    """(words, D) in float32."""
+    flat = torch.tensor([token for word in words for token in word], device=embeddings.device)
+    starts = torch.tensor([0, *map(len, words[:-1])], device=embeddings.device).cumsum(0)
+    return F.embedding_bag(flat, embeddings, starts, mode="mean").float()
+
+
+# ---- looking -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SeenRegions:
+    """What the stem sees of regions, in float16, and the words that are true of them."""
+
+    moments: torch.Tensor
+    """(R, 2·C) mean and deviation of the stem's features."""
+    classes: torch.Tensor
+    """(R, classes) what the stem's own classifier sees."""
+    boxes: torch.Tensor
+    """(R, 4) normalised xyxy."""
+    labels: torch.Tensor
+    """(R, attributes) which word is true, -100 where none is known."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class _Regions(Dataset[list[Sample]]):
+    """Each item with every region that any of its epochs asks about, once; no item if none can be used."""
+
+    def __init__(self, source: Source, epochs: int, most: int):
+        self.source = source
+        self.epochs = epochs
+        self.most = most
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> list[Sample]:
+        drawn = [self.source.draw(index, epoch) for epoch in range(self.epochs)]
+        samples = [item for item in drawn if isinstance(item, Sample)]
+        regions = {
+            mask.tobytes(): (mask, words)
+            for sample in samples
+            if _same_picture(sample, samples[0])
+            for mask, words in zip(sample.masks, sample.words or ({},) * len(sample.masks), strict=True)
+            if mask.any()
+        }
+        if not regions:
+            return []
+        masks, words = zip(*list(regions.values())[: self.most], strict=True)
+        return [replace(samples[0], masks=masks, words=words, prompts=tuple(range(len(masks))))]
+
+
+def _same_picture(one: Sample, other: Sample) -> bool:
+    if one.picture is not None and other.picture is not None:
+        return one.picture.shape == other.picture.shape and bool((one.picture == other.picture).all())
+    if one.patch_features is not None and other.patch_features is not None:
+        return torch.equal(one.patch_features, other.patch_features)
+    return False
+
+
+class _WithoutText:
+    """Batches of what is looked at; None where no item of a batch can be used."""
+
+    def __init__(self, collator: SampleCollator):
+        self.collator = collator
+
+    def __call__(self, items: Sequence[list[Sample]]) -> dict[str, torch.Tensor] | None:
+        samples = [sample for item in items for sample in item]
+        return self.collator.without_text(samples) if samples else None
+
+
+@torch.no_grad()
+def look_at_regions(model: Any, source: Source, collator: SampleCollator, *, epochs: int, workers: int) -> SeenRegions:
+    """Has a model's stem look at all regions of a source, each once.
+
+    Args:
+        model: A GAR model.
+        source: Pictures or their cached features.
+        collator: Knows the vocabulary.
+        epochs: In how many epochs regions are drawn.
+        workers: Processes that read.
+
+    Raises:
+        InputError: The model reads regions off pictures of their own, or no region can be used.
+    """
+    core, config = model.model, model.config
+    if config.region_crops:
+        raise InputError("words: the model reads regions off tiles of their own (region_crops), not off the picture")
+    loader = DataLoader(
+        _Regions(source, epochs, config.max_regions),
+        batch_size=_PICTURES,
+        num_workers=workers,
+        collate_fn=_WithoutText(collator),
+    )
+    seen: list[tuple[torch.Tensor, ...]] = []
+    for batch in track(loader, "regions", total=len(loader), console=Console(stderr=True)):
+        if batch is None:
+            continue
+        on = {name: tensor.to(model.device) for name, tensor in batch.items()}
+        features = on["patch_features"] if "patch_features" in on else core.vision_tower.patch_embed(on["pixel_values"])
+        index, boxes = on["region_index"], on["region_boxes"]
+        grids, first = locate_pictures(on["tile_grid"], index, thumbnail=config.use_thumbnail)
+        side = config.vision_config.grid_size
+        weight = mask_weights(on["mask_values"], boxes, index[:, 1], grids, first, side=side)
+        moments, classes = core.look(features, weight)
+        seen.append((moments.half(), classes.half(), boxes, on["attribute_labels"]))
+    if not seen:
+        raise InputError("words: no item of the data can be used")
+    return SeenRegions(*(torch.cat(parts) for parts in zip(*seen, strict=True)))
+
+
+# ---- learning ----------------------------------------------------------------------------------------------------
+
+
+def learn_words(
+    model: Any, seen: SeenRegions, words: WordTokens, settings: Words, training: Training, *, seed: int
+) -> dict[str, torch.Tensor]:
+    """Trains what speaks for regions, and the embeddings of words, until regions point at their words.
+
+    Args:
+        model: A GAR model in float32; it learns.
+        seen: What its stem sees of regions.
+        words: Of each attribute the tokens of each word.
+        settings: Steps, regions of a step, learning rate.
+        training: Weight decay and clipping.
+        seed: Where the order of the regions comes from.
+
+    Returns:
+        The parameters that were trained, by their names.
+
+    Raises:
+        InputError: Nothing of the model speaks for a region by what the stem sees.
+    """
+    core = model.model
+    if core.stem_embed is None:
+        raise InputError("words: the model has no stem_embedding, so nothing that its stem sees speaks for a region")
+    names = ("stem_embed.", "box_embed.", "class_scale", "embed_tokens.")
+    trained = {name: value for name, value in model.named_parameters() if any(n in name for n in names)}
+    trained = {name: value for name, value in trained.items() if value.requires_grad}
+    decayed = [value for value in trained.values() if value.ndim > 1]
+    plain = [value for value in trained.values() if value.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": training.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+    )
+    schedule = get_cosine_schedule_with_warmup(optimizer, _WARMUP, settings.steps)
+    torch.manual_seed(seed)
+    model.train()
+    for _ in track(range(settings.steps), "words", console=Console(stderr=True)):
+        drawn = torch.randint(len(seen), (settings.batch_size,)).to(seen.labels.device)
+        loss = word_loss(_speak(core, seen, drawn), model.get_input_embeddings().weight, words, seen.labels[drawn])
+        optimizer.zero_grad()
+        loss.backward()
+        if training.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(trained.values(), training.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+    return {name: value.detach().clone() for name, value in trained.items()}
+
+
+@torch.no_grad()
+def share_of_right_words(
+    model: Any, seen: SeenRegions, words: Mapping[str, Sequence[Sequence[int]]]
+) -> dict[str, tuple[float, int]]:
+    """Of each attribute the share of the regions that point at the right word, and how many regions have one.
+
+    Args:
+        model: A GAR model.
+        seen: What its stem sees of regions.
+        words: Attribute → the tokens of each word.
+    """
+    model.eval()
+    spoken = _speak(model.model, seen, torch.arange(len(seen), device=seen.labels.device))
+    shares: dict[str, tuple[float, int]] = {}
+    scores = _word_scores(spoken, model.get_input_embeddings().weight, [*words.values()])
+    for name, points, labels in zip(words, scores, seen.labels.T, strict=True):
+        known = labels != IGNORED
+        right = (points.argmax(-1) == labels)[known]
+        shares[name] = (right.float().mean().item() if len(right) else 0.0, len(right))
+    return shares
+
+
+def _speak(core: Any, seen: SeenRegions, drawn: torch.Tensor) -> torch.Tensor:
+    return core.speak(seen.moments[drawn].float(), seen.classes[drawn].float(), seen.boxes[drawn])
