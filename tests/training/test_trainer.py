@@ -126,13 +126,22 @@ def runs(numbers):
 
 
 def test_answers_of_one_length_weigh_what_tokens_do(make_trainer):
-    plain, even = make_trainer(1, word_weight=0.0), make_trainer(1, word_weight=0.0, even_answers=True)
+    plain, even = make_trainer(1, word_weight=0.0), make_trainer(1, word_weight=0.0, even_after=0)
     plain.train()
     even.train()
     assert logged(plain, "loss") != pytest.approx(logged(even, "loss"), rel=1e-5)  # a new model finds all tokens alike
     labels = torch.tensor([[IGNORED, 1, 2, IGNORED, 3, 4], [IGNORED, IGNORED, 5, 6, IGNORED, IGNORED]])
     assert torch.equal(answer_weights(labels), (labels != IGNORED).float())
     assert not answer_weights(torch.full((2, 3), IGNORED)).any()
+
+
+def test_the_loss_can_be_a_mean_over_tokens_in_the_first_steps(make_trainer):
+    plain, late = make_trainer(3), make_trainer(3, even_after=2)
+    plain.train()
+    late.train()
+    first, second = logged(plain, "loss")[:3], logged(late, "loss")[:3]
+    assert first[:2] == second[:2]
+    assert first[2] != pytest.approx(second[2], rel=1e-5)
 
 
 def test_parts_learn_at_rates_of_their_own(make_trainer):

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers.utils import logging
@@ -35,6 +35,7 @@ from gar.model.stem import EfficientNetLiteStem
 from gar.processing import GARProcessor
 from gar.processing.tiling import crop_window
 from gar.regions import Region
+from gar.training.progress import watched
 from gar.training.recipe import DataSource, Start
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
@@ -76,14 +77,14 @@ class FeatureCache:
         folder.mkdir(parents=True, exist_ok=True)
         numbers = [number for number in range(-(-len(source) // self.shard)) if not _complete(folder, number)]
         if numbers:
-            console = Console(stderr=True)
-            console.print(f"features of {len(source)} pictures: {folder}", style="dim")
+            Console(stderr=True).print(f"features of {len(source)} pictures: {folder}", style="dim")
+            watch = partial(watched, what="features", total=len(numbers))
             if workers:
                 with ProcessPoolExecutor(min(workers, len(numbers)), mp_context=get_context("spawn")) as pool:
-                    _watch(pool.map(partial(_make_shard_apart, self, folder), numbers), len(numbers), console)
+                    deque(watch(pool.map(partial(_make_shard_apart, self, folder), numbers)), maxlen=0)
             else:
                 write = partial(_make_shard, self, folder, source=source, processor=processor, stem=stem)
-                _watch(map(write, numbers), len(numbers), console)
+                deque(watch(map(write, numbers)), maxlen=0)
         cached = CachedSource(folder, len(source), variants=self.variants, shard=self.shard)
         cached.skipped = source.skipped
         return cached
@@ -119,13 +120,6 @@ class FeatureCache:
             if not name.startswith("proj."):
                 digest.update(tensor.numpy().tobytes())
         return digest.hexdigest()[:12]
-
-
-def _watch(made: Iterable[None], total: int, console: Console) -> None:
-    """Shows how much is made: a bar, or, where nobody looks, a line for every tenth."""
-    for done, _ in enumerate(track(made, "features", total=total, console=console, disable=not console.is_terminal), 1):
-        if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
-            console.print(f"features: {done * 100 // total} %")
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from gar.training.collator import SampleCollator
+from gar.training.progress import watched
 from gar.training.sources.source import Source
 
 __all__ = ["measure_lengths"]
@@ -49,8 +48,7 @@ def measure_lengths(source: Source, collator: SampleCollator, file: Path, *, wor
         if len(kept) == len(source):
             return kept
     loader = DataLoader(_Lengths(source, collator), batch_size=32, num_workers=workers)
-    console = Console(stderr=True)
-    batches = [batch.numpy() for batch in track(loader, "lengths", total=len(loader), console=console)]
+    batches = [batch.numpy() for batch in watched(loader, "lengths", total=len(loader))]
     lengths = np.concatenate(batches).astype(np.int64)
     partial = file.with_name(f".{file.stem}.partial.npy")
     np.save(partial, lengths)

@@ -220,6 +220,8 @@ class Training(_Settings):
     """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
     mean_over: Literal["tokens", "answers"] = "tokens"
     """What the loss is a mean over: tokens, as published, or answers, so that a word counts as much as a caption."""
+    token_steps: int = Field(0, ge=0)
+    """First steps in which the loss is a mean over tokens all the same: captions teach a fresh model words soonest."""
     word_loss: float = Field(0.0, ge=0)
     """Weight of the auxiliary loss that makes a region's features point at its words."""
     word_steps: int = Field(0, ge=0)

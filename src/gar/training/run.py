@@ -291,7 +291,7 @@ def _make_trainer(
         words=word_tokens(processor.tokenizer, WORDS) if training.word_loss else (),
         word_weight=training.word_loss,
         word_steps=training.word_steps,
-        even_answers=training.mean_over == "answers",
+        even_after=training.token_steps if training.mean_over == "answers" else None,
         rates=training.part_learning_rates,
         average=average,
         examine=examine,

@@ -56,7 +56,7 @@ class GroundingTrainer(Trainer):
         words: Tokens of each word of each attribute, in the collator's order.
         word_weight: Weight of the auxiliary loss; 0 leaves it out.
         word_steps: First steps in which nothing but the auxiliary loss is trained on.
-        even_answers: Whether each answer counts the same in the training loss, rather than each token.
+        even_after: The step from which each answer counts the same in the training loss, rather than each token.
         rates: Learning rates of single parts, see `gar.training.parts`.
         average: The moving average of the weights, which is then what is evaluated.
         examine: Called with the model at each evaluation; its measures are logged with the held-out loss.
@@ -70,7 +70,7 @@ class GroundingTrainer(Trainer):
         words: Sequence[Sequence[Sequence[int]]] = (),
         word_weight: float = 0.0,
         word_steps: int = 0,
-        even_answers: bool = False,
+        even_after: int | None = None,
         rates: Mapping[str, float] | None = None,
         average: AveragedWeights | None = None,
         examine: Callable[[Any, int], dict[str, float]] | None = None,
@@ -80,7 +80,7 @@ class GroundingTrainer(Trainer):
         self.words = words
         self.word_weight = word_weight
         self.word_steps = word_steps
-        self.even_answers = even_answers
+        self.even_after = even_after
         self.rates = dict(rates or {})
         self.average = average
         self.examine = examine
@@ -149,7 +149,7 @@ class GroundingTrainer(Trainer):
             owner = self.accelerator.unwrap_model(model)  # the decoder need not read what nothing is learnt from
             return self._word_loss(owner.model.get_region_features(**seen).spoken, labels, model)
         inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
-        if self.even_answers and model.training:
+        if model.training and self.even_after is not None and self.state.global_step >= self.even_after:
             inputs["loss_weights"] = answer_weights(inputs["labels"])
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if labels is not None and self.word_weight and model.training:

@@ -19,8 +19,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmup
 
@@ -28,6 +26,7 @@ from gar.errors import InputError
 from gar.model.replay import locate_pictures, mask_weights
 from gar.processing.processor import IGNORED
 from gar.training.collator import SampleCollator
+from gar.training.progress import watched
 from gar.training.recipe import Training, Words
 from gar.training.samples import Sample
 from gar.training.sources.source import Source
@@ -173,7 +172,7 @@ def look_at_regions(model: Any, source: Source, collator: SampleCollator, *, epo
         collate_fn=_WithoutText(collator),
     )
     seen: list[tuple[torch.Tensor, ...]] = []
-    for batch in track(loader, "regions", total=len(loader), console=Console(stderr=True)):
+    for batch in watched(loader, "regions", total=len(loader)):
         if batch is None:
             continue
         on = {name: tensor.to(model.device) for name, tensor in batch.items()}
@@ -226,7 +225,7 @@ def learn_words(
     schedule = get_cosine_schedule_with_warmup(optimizer, _WARMUP, settings.steps)
     torch.manual_seed(seed)
     model.train()
-    for _ in track(range(settings.steps), "words", console=Console(stderr=True)):
+    for _ in watched(range(settings.steps), "words", total=settings.steps):
         drawn = torch.randint(len(seen), (settings.batch_size,)).to(seen.labels.device)
         loss = word_loss(_speak(core, seen, drawn), model.get_input_embeddings().weight, words, seen.labels[drawn])
         optimizer.zero_grad()
