@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -26,6 +27,7 @@ from gar.errors import InputError
 from gar.model.replay import locate_pictures, mask_weights
 from gar.processing.processor import IGNORED
 from gar.training.collator import SampleCollator
+from gar.training.parts import part_of
 from gar.training.progress import watched
 from gar.training.recipe import Training, Words
 from gar.training.samples import Sample
@@ -131,7 +133,7 @@ class _Regions(Dataset[list[Sample]]):
 
 def _same_picture(one: Sample, other: Sample) -> bool:
     if one.picture is not None and other.picture is not None:
-        return one.picture.shape == other.picture.shape and bool((one.picture == other.picture).all())
+        return np.array_equal(one.picture, other.picture)
     if one.patch_features is not None and other.patch_features is not None:
         return torch.equal(one.patch_features, other.patch_features)
     return False
@@ -213,9 +215,11 @@ def learn_words(
     core = model.model
     if core.stem_embed is None:
         raise InputError("words: the model has no stem_embedding, so nothing that its stem sees speaks for a region")
-    names = ("stem_embed.", "box_embed.", "class_scale", "embed_tokens.")
-    trained = {name: value for name, value in model.named_parameters() if any(n in name for n in names)}
-    trained = {name: value for name, value in trained.items() if value.requires_grad}
+    trained = {
+        name: value
+        for name, value in model.named_parameters()
+        if value.requires_grad and (part_of(name, has_stem=True) == "region" or "embed_tokens." in name)
+    }
     decayed = [value for value in trained.values() if value.ndim > 1]
     plain = [value for value in trained.values() if value.ndim <= 1]
     optimizer = torch.optim.AdamW(
