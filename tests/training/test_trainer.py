@@ -126,10 +126,10 @@ def runs(numbers):
 
 
 def test_answers_of_one_length_weigh_what_tokens_do(make_trainer):
-    plain, even = make_trainer(1, word_weight=0.0), make_trainer(1, word_weight=0.0, even_after=0)
+    plain, even = make_trainer(12, word_weight=0.0), make_trainer(12, word_weight=0.0, even_after=0)
     plain.train()
     even.train()
-    assert logged(plain, "loss") != pytest.approx(logged(even, "loss"), rel=1e-5)  # a new model finds all tokens alike
+    assert logged(plain, "loss") != pytest.approx(logged(even, "loss"), rel=1e-3)
     labels = torch.tensor([[IGNORED, 1, 2, IGNORED, 3, 4], [IGNORED, IGNORED, 5, 6, IGNORED, IGNORED]])
     assert torch.equal(answer_weights(labels), (labels != IGNORED).float())
     assert not answer_weights(torch.full((2, 3), IGNORED)).any()
