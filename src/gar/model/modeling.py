@@ -255,16 +255,18 @@ class GARModel(GARPreTrainedModel):
             spoken = weight.to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
             seen = self.look(patch_features, weight if of_patches == of_cells else weigh(side=of_patches))
             spoken = spoken + self.speak(*seen, region_boxes)
-        if config.mask_token:
-            replay = torch.cat([replay, spoken[:, None]], dim=1)
-        prompts = None
+        prompts, last = None, spoken
         if config.prompt_token_ids:
             shown = spoken if config.mask_token else replay.mean(1)
-            # as long as the word itself: else the region drowns which prompt it is
+            # as long as the word itself, or in proportion: else the region drowns which prompt it is
             words = self.get_input_embeddings().weight[list(config.prompt_token_ids)][region_index[:, 1]]
-            shown = F.normalize(shown, dim=-1) * words.norm(dim=-1, keepdim=True)
+            shown = config.mention_length * F.normalize(shown, dim=-1) * words.norm(dim=-1, keepdim=True)
             empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
             prompts = empty.index_put(tuple(region_index.T), shown.to(empty.dtype))
+            if config.mask_token_mentions:
+                last = (words + shown).to(replay.dtype)
+        if config.mask_token:
+            replay = torch.cat([replay, last[:, None]], dim=1)
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, spoken, prompts)
 
     def look(self, patch_features: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
