@@ -90,6 +90,7 @@ def test_a_published_folder_exported_again_holds_the_same_tensors(shared, tmp_pa
         ({"replay_size": 8}, "replay_size is 8; the published layout allows only 16"),
         ({"use_thumbnail": False}, "use_thumbnail is False"),
         ({"mask_token": True}, "mask_token is True"),
+        ({"prompt_token_ids": [1, 2, 3, 4, 5]}, r"prompt_token_ids is \(1, 2, 3, 4, 5\)"),
         ({"vision": {"image_size": 32, "patch_size": 8, "intermediate_size": 64}}, "patch_size is 8"),
         ({"vision": {"image_size": 28, "patch_size": 14, "intermediate_size": 65}}, "intermediate_size 65"),
         ({"vision": {**PUBLISHED_SETTINGS["vision"], "rope_theta": 100.0}}, "rope_theta is 100.0"),

@@ -110,6 +110,7 @@ def published_config(model: GARForConditionalGeneration) -> dict[str, Any]:
         "replay_size": (config.replay_size, 16),
         "region_crops": (config.region_crops, False),
         "mask_token": (config.mask_token, False),
+        "prompt_token_ids": (tuple(config.prompt_token_ids), ()),
         "replay_spatial_scale": (config.replay_spatial_scale, PUBLISHED_REPLAY_SPATIAL_SCALE),
     }
     for name, (value, published) in fixed.items():
