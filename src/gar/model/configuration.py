@@ -152,8 +152,8 @@ class GARConfig(PreTrainedConfig):
     embedding, is added to each mention of it. Empty, as published: a mention is a word like any other, and only the
     crop tokens show the region."""
     mention_length: float = 1.0
-    """How long what is added to a mention is, beside the embedding of the prompt's token. Attention of small heads finds
-    the mention that it needs by what makes it longer than other words."""
+    """How long what is added to a mention is, beside the embedding of the prompt's token. Attention finds the
+    mention that it needs by what makes it longer than other words."""
     mask_token_mentions: bool = False
     """Whether the mask-weighted token is itself a mention of its prompt: the embedding of the prompt's token, and what
     speaks for the region as long as in any other mention."""
