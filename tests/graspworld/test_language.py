@@ -80,19 +80,41 @@ def test_attributes_are_those_of_the_object(turns):
     assert set(asked) >= {"noun", "color", "choice-noun", "choice-noun-reasoned", "choice-material"}
 
 
-def test_full_answers_say_one_word_of_the_object_and_their_questions_ask_for_it(turns):
-    said = Counter()
+def test_full_answers_are_true_and_few_come_unasked(turns):
+    said, asked = Counter(), Counter()
     for scene, prompts, turn in turns:
         if turn.kind != "in-full":
             assert "Answer in full." not in turn.question
             continue
-        assert turn.question.endswith("Answer in full.")
-        assert turn.answer.endswith(".")
-        words = read_caption(turn.answer)
-        assert words, turn
-        assert words.items() <= own_words(scene, prompts, turn).items(), turn
-        said.update(words.keys())
-    assert set(said) == {"noun", *ATTRIBUTES}
+        assert not turn.choices
+        assert "Options:" not in turn.question
+        asked[turn.answer.endswith("."), turn.question.endswith("Answer in full.")] += 1
+        named = [int(number) for number in re.findall(r"<Prompt(\d)>", turn.answer)]
+        if len(named) == 2:
+            a, b = (prompts[number] for number in named)
+            assert read_relation(turn.answer) in true_relations(scene, a, b)
+            said["relation"] += 1
+        elif named:
+            said["which"] += 1  # "red one": read as a question to which one is right
+        elif re.match(r"The \w+ one from", turn.answer):
+            said["position"] += 1
+        else:
+            words = read_caption(turn.answer if turn.answer.endswith(".") else f"the {turn.answer}")
+            assert words, turn
+            assert words.items() <= own_words(scene, prompts, turn).items(), turn
+            said.update(words.keys())
+    assert set(said) == {"noun", *ATTRIBUTES, "relation", "which", "position"}
+    assert asked[False, True] == 0  # a word as it is needs no asking
+    assert 0.6 < asked[True, True] / (asked[True, True] + asked[True, False]) < 0.9
+
+
+def test_a_question_of_multiple_choice_knows_its_bare_question_and_its_right_option(turns):
+    for _, _, turn in turns:
+        if not turn.choices:
+            assert turn.bare_question == turn.question
+            continue
+        assert turn.question.startswith(f"Question: {turn.bare_question}\nOptions:\nA. ")
+        assert f"{turn.answer[-1]}. {turn.right_choice}\n" in turn.question
 
 
 def test_yes_and_no_are_true(turns):

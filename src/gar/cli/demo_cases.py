@@ -22,8 +22,6 @@ from gar.regions import Region
 
 __all__ = ["Case", "Question", "photographs", "world_scenes"]
 
-_LETTERS = "ABCD"
-
 
 @dataclass(frozen=True)
 class Question:
@@ -128,7 +126,7 @@ def _questions(scene: Scene, order: list[int], kind: str, rng: np.random.Generat
             text=turn.question.removeprefix("Question: ").partition("\nOptions:")[0],
             regions=len(order),
             choices=turn.choices,
-            truth=turn.choices[_LETTERS.index(turn.answer)],
+            truth=turn.right_choice,
         )
         for turn in turns
     ]

@@ -16,16 +16,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from gar.graspworld.asking_choices import choose_attribute, choose_relation, in_form
+from gar.graspworld.asking_choices import choose_attribute, choose_position, choose_relation, choose_which
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
-from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, prompt_name, shuffled_in
-from gar.graspworld.wording import ATTRIBUTE_QUESTIONS, OPTION_FORMS
+from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, shuffled_in
 
 __all__ = ["DRILL_WRITERS"]
 
 _ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
+
+_CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
+    *(partial(choose_attribute, attribute=name) for name in _ATTRIBUTES),
+    choose_relation,
+    choose_which,
+    choose_position,
+)
+
+_UNASKED = 0.25
+"""Share of the sentences among full answers that come without having been asked for."""
 
 
 def _asking_for_reasons(write: Callable[[Facts], Turn | None]) -> Callable[[Facts], Turn | None]:
@@ -50,14 +59,12 @@ def _draw(facts: Facts, attributes: Sequence[str]) -> tuple[str, int, str] | Non
 
 
 def _answer_in_full(facts: Facts) -> Turn | None:
-    """Asks for an attribute in one of the forms that options have."""
-    drawn = _draw(facts, _ATTRIBUTES)
-    if drawn is None:
+    """Answers a question of multiple choice without its options, in the words of the right one."""
+    turn = facts.pick(_CHOICES)(facts)
+    if turn is None or (said := turn.right_choice).startswith("None"):  # none of what nobody has named
         return None
-    attribute, number, word = drawn
-    question = facts.pick(ATTRIBUTE_QUESTIONS[attribute]).format(p=prompt_name(number))
-    _, *full = OPTION_FORMS[attribute]  # the first is the word as it is
-    return Turn("in-full", (number,), f"{question} Answer in full.", in_form(facts.pick(full), attribute, word))
+    asked_for = " Answer in full." if said.endswith(".") and not facts.flip(_UNASKED) else ""
+    return Turn("in-full", turn.prompts, turn.bare_question + asked_for, said)
 
 
 def _match_letter(facts: Facts) -> Turn | None:

@@ -16,6 +16,7 @@ LETTERS = "ABCD"
 
 LETTER_ALONE = "Answer with the correct option's letter directly."
 """GAR-Bench's instruction."""
+_BEFORE, _BETWEEN = "Question: ", "\nOptions:\n"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class Turn:
     chance: float = 0.0
     """Share of the possible answers that is right; 0 for sentences."""
 
+    @property
+    def bare_question(self) -> str:
+        """The question without options and instruction, of multiple choice; of all else as it is."""
+        return self.question.removeprefix(_BEFORE).split(_BETWEEN)[0]
+
+    @property
+    def right_choice(self) -> str:
+        """The right option of multiple choice, whose letter ends the answer."""
+        return self.choices[LETTERS.index(self.answer[-1])]
+
 
 def prompt_name(number: int) -> str:
     """The name by which a question speaks of a region: `<Prompt0>`."""
@@ -50,7 +61,7 @@ def listed(names: Sequence[str], word: str = "or") -> str:
 def choice_text(question: str, choices: Sequence[str]) -> str:
     """Writes a multiple-choice question as GAR-Bench does."""
     options = "".join(f"{letter}. {choice}\n" for letter, choice in zip(LETTERS, choices, strict=False))
-    return f"Question: {question}\nOptions:\n{options}{LETTER_ALONE}"
+    return f"{_BEFORE}{question}{_BETWEEN}{options}{LETTER_ALONE}"
 
 
 def shuffled_in(right: str, wrong: Sequence[str], rng: np.random.Generator) -> tuple[tuple[str, ...], str]:

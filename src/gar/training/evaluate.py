@@ -47,10 +47,9 @@ from gar.graspworld import (
 from gar.graspworld.language import CAPTION_KINDS
 from gar.graspworld.nouns import NOUNS, canonical_noun
 from gar.graspworld.photograph_folder import open_photographs
-from gar.graspworld.turn import LETTERS
 from gar.regions import Region
 
-__all__ = ["Score", "bare_question", "evaluate", "is_right", "main", "wilson"]
+__all__ = ["Score", "evaluate", "is_right", "main", "wilson"]
 
 _ANSWERED = [kind for kind in KINDS if kind not in CAPTION_KINDS]
 _ASKED_FOR_NOUN = "What is <Prompt0>?"
@@ -105,11 +104,6 @@ class _Tally:
         return [Score(name, self.right[name], n, self.chance[name] / n) for name, n in sorted(self.n.items())]
 
 
-def bare_question(turn: Turn) -> str:
-    """The question of a multiple-choice turn without its options."""
-    return turn.question.removeprefix("Question: ").split("\nOptions:\n")[0]
-
-
 def is_right(turn: Turn, text: str) -> bool:
     """Whether a short answer is: a noun by any of its synonyms (shapes have none), all else word by word."""
     if text == turn.answer:
@@ -138,10 +132,9 @@ def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, 
         if turn.kind == "relation" and ("in front of" in turn.answer or "behind" in turn.answer):
             tally.add("relation, front or behind alone", right, 0.5)
     choices = [turn for turn in turns if turn.choices]
-    scored = [Request(scene.image, bare_question(turn), regions, turn.choices) for turn in choices]
+    scored = [Request(scene.image, turn.bare_question, regions, turn.choices) for turn in choices]
     for turn, answer in zip(choices, assistant.batch(scored), strict=True):
-        right = turn.choices[LETTERS.index(turn.answer)]
-        tally.add(f"{turn.kind}, option scored", answer.choice == right, turn.chance)
+        tally.add(f"{turn.kind}, option scored", answer.choice == turn.right_choice, turn.chance)
 
 
 def _describe(assistant: GAR, scene: Scene, tally: _Tally) -> None:

@@ -65,7 +65,7 @@ _OFTEN = {
     "choice-color": 2,
     "choice-relation": 3,
     "choice-which": 2,
-    "in-full": 3,
+    "in-full": 4,
 }
 """Kinds of questions that are asked more often than others: above all those whose answer names a prompt, which take a
 small model longest to learn."""

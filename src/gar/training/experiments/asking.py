@@ -35,10 +35,9 @@ from gar.graspworld import (
     write_turns,
 )
 from gar.graspworld.nouns import NOUNS
-from gar.graspworld.turn import LETTERS
 from gar.graspworld.vocabulary import size_of
 from gar.regions import Region
-from gar.training.evaluate import bare_question, is_right
+from gar.training.evaluate import is_right
 
 __all__ = ["MEASURES", "Item", "answered", "ask_model"]
 
@@ -119,9 +118,9 @@ def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator) -> Iterator[Ite
         chance = 1 / len(NOUNS) if turn.kind == "noun" else turn.chance
         yield Item(measure, _size(scene, prompts, turn), is_right(turn, answer.text), chance)
     choices = [turn for turn in turns if turn.choices]
-    scored = assistant.batch([Request(scene.image, bare_question(turn), regions, turn.choices) for turn in choices])
+    scored = assistant.batch([Request(scene.image, turn.bare_question, regions, turn.choices) for turn in choices])
     for turn, answer in zip(choices, scored, strict=True):
-        right = answer.choice == turn.choices[LETTERS.index(turn.answer)]
+        right = answer.choice == turn.right_choice
         yield Item("option", _size(scene, prompts, turn), right, turn.chance)
 
 
