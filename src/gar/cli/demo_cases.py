@@ -122,8 +122,7 @@ def _questions(scene: Scene, order: list[int], kind: str, rng: np.random.Generat
     turns = write_turns(scene, dict(enumerate(order)), rng, kinds=[kind])
     return [
         Question(
-            # "Question: …\nOptions:\nA. …": the words between; the choices are given apart
-            text=turn.question.removeprefix("Question: ").partition("\nOptions:")[0],
+            text=turn.bare_question,  # the choices are given apart
             regions=len(order),
             choices=turn.choices,
             truth=turn.right_choice,
