@@ -1,4 +1,4 @@
-"""Models that enlarge each region to a tile of its own answer as their own `generate` does."""
+"""Models that enlarge each region, to a tile or to a close-up of its own, answer as their own `generate` does."""
 
 import pytest
 from counting import counted
@@ -6,10 +6,22 @@ from plain_answers import plainly, shared_plainly
 
 from gar import Region, Request
 
+ENLARGED = {
+    "no mask token": {"region_crops": True},
+    "mask token": {"region_crops": True, "mask_token": True},
+    "close-ups": {
+        "vision": {"stem": "efficientnet-lite0", "patch_size": 16},
+        "projector_pooling_ratio": 1,
+        "mask_token": True,
+        "stem_embedding": True,
+        "closeup_size": 64,
+    },
+}
 
-@pytest.fixture(scope="module", params=["no mask token", "mask token"])
+
+@pytest.fixture(scope="module", params=ENLARGED)
 def cropping(request, make_assistant):
-    return make_assistant(region_crops=True, mask_token=request.param == "mask token", seed=2)
+    return make_assistant(**ENLARGED[request.param], seed=2)
 
 
 @pytest.fixture
@@ -43,7 +55,7 @@ def test_questions_and_dialogues_say_what_generate_says(cropping, pictures, regi
         assert cropping.chat(picture, regions).ask("Is <Prompt2> red?", max_new_tokens=8).text == expected
 
 
-def test_regions_own_tiles_are_looked_at_once_a_scene(cropping, wide, regions):
+def test_regions_alone_are_looked_at_once_a_scene(cropping, wide, regions):
     scene = cropping.encode(wide, regions)
     with counted(cropping) as done:
         cropping.describe(scene, max_new_tokens=4)

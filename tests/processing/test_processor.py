@@ -221,6 +221,27 @@ def test_a_model_that_looks_at_regions_alone_gets_a_tile_for_each_after_those_of
         assert torch.equal(more[name], plain[name])
 
 
+def test_a_model_that_wants_closeups_gets_one_of_each_region(tiny_tokenizer, make_config, make_picture):
+    vision = {"stem": "efficientnet-lite0", "patch_size": 16}
+    settings = {"vision": vision, "mask_token": True, "stem_embedding": True, "projector_pooling_ratio": 1}
+    regions = [Region.box(2, 3, 20, 18, whole=True), Region.box(22, 4, 31, 28, whole=True)]
+    wide, tall = make_picture(40, 90), make_picture(90, 60)
+    made = []
+    for size in (0, 96):
+        processor = GARProcessor(tiny_tokenizer, make_config(**settings, closeup_size=size), max_num_tiles=4)
+        texts = [processor.question_text("What?", [3, 1]), processor.question_text("What?", [2])]
+        made.append(processor([wide, tall], texts, [regions, regions[:1]], [[3, 1], [2]]))
+    plain, more = made
+    values, masks = more.pop("closeup_values"), more.pop("closeup_masks")
+    assert plain.keys() == more.keys()
+    assert values.shape == (3, 3, 96, 96)
+    assert (values.min() >= -1, values.max() <= 1) == (True, True)
+    assert masks.shape == (3, 1, 96, 96)
+    for mask, (width, height) in zip(masks, [(18, 15), (9, 24), (18, 15)], strict=True):
+        side = 2 * max(width, height)
+        assert mask.float().mean().item() == pytest.approx(width * height / side**2, rel=0.1)
+
+
 def test_what_comes_before_answers_is_read_in_conversations_and_options_alike_and_is_saved(
     tiny_tokenizer, tiny_config, tmp_path
 ):

@@ -1,13 +1,16 @@
 """The cache of features: written whole, never twice, read back as the source gives it."""
 
+import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from gar import InputError
+from gar import GARConfig, InputError
+from gar.model.sights import look_closer
 from gar.training.feature_cache import CachedSource, FeatureCache, write_shard
 from gar.training.recipe import Scratch, Start, WorldData, read_recipe
 from gar.training.samples import Skipped
@@ -78,6 +81,37 @@ def test_the_features_of_a_picture_are_kept_once(shard, world, tmp_path):
 def test_pictures_that_change_from_epoch_to_epoch_keep_their_own_features(shard, world):
     cached = shard(Torn(world, moving=True))
     assert not torch.equal(cached.draw(0, 0).patch_features, cached.draw(0, 1).patch_features)
+
+
+def test_what_the_stem_sees_in_closeups_is_kept_once_a_region(tmp_path, speaking, world):
+    far, model = speaking
+    processor = copy.copy(far)
+    processor.config = GARConfig.from_dict({**far.config.to_dict(), "closeup_size": 64})
+    stem, source = model.model.vision_tower.patch_embed, Torn(world)
+    write_shard(tmp_path / "shard-00000", source, range(7), processor=processor, stem=stem, variants=2)
+    cached = CachedSource(tmp_path, 7, variants=2, shard=200)
+    masks = set()
+    for index in (0, 1, 3, 4, 6):
+        for epoch in range(2):
+            own, expected = cached.draw(index, epoch), source.draw(index, epoch)
+            closeups = processor.closeup_inputs(expected.picture, expected.masks)
+            torch.testing.assert_close(
+                own.sights.float(), look_closer(stem, processor.config, *closeups.values()), rtol=2e-3, atol=2e-3
+            )
+            masks |= {(index, mask.tobytes()) for mask in expected.masks}
+    assert len(load_file(tmp_path / "shard-00000.safetensors")["sights"]) == len(masks)
+
+
+def test_an_item_with_an_empty_mask_is_named_and_left_out(shard, world):
+    class Emptied(Torn):
+        def draw(self, index, epoch):
+            item = super().draw(index, epoch)
+            empty = (*item.masks[:-1], np.zeros_like(item.masks[-1])) if index == 0 else None
+            return replace(item, masks=empty) if empty else item
+
+    cached = shard(Emptied(world))
+    assert cached.draw(0, 0).reason == "a mask is empty"
+    assert cached.draw(1, 0).masks
 
 
 def test_records_are_plain_json_and_features_half_precision(shard, world, tmp_path):

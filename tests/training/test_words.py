@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gar import InputError
+from gar import GARConfig, InputError
 from gar.processing.processor import IGNORED
 from gar.training.collator import SampleCollator
 from gar.training.parts import freeze, part_of
@@ -126,10 +126,39 @@ def test_what_is_kept_of_regions_is_what_speaks_for_them(speaking, world):
         for parameter in silent.model.projector.parameters():
             parameter.zero_()  # so that nothing comes from the tower's map
         seen = look((processor, silent), Album(samples), workers=1)
-        kept = silent.model.speak(seen.moments.float(), seen.classes.float(), seen.boxes)
+        kept = silent.model.speak(seen.sights.float(), seen.boxes)
         expected = silent.model.get_region_features(**batch).spoken
     assert ((kept - expected).norm(dim=1) < 0.01 * expected.norm(dim=1)).all()  # it is kept in float16
     assert torch.equal(seen.labels, labels)
+
+
+def test_what_was_seen_in_closeups_is_taken_from_where_it_is_kept(speaking, world):
+    processor, model = copy.copy(speaking[0]), copy.deepcopy(speaking[1])
+    processor.config = model.config = model.model.config = GARConfig.from_dict(
+        {**model.config.to_dict(), "closeup_size": 64}
+    )
+    samples = [[world.draw(index, epoch) for index in range(4)] for epoch in range(2)]
+    seen = look((processor, model), Album(*samples), epochs=2)
+    stem = model.model.vision_tower.patch_embed
+    kept = [
+        [
+            replace(
+                sample,
+                picture=None,
+                patch_features=stem(processor.picture_inputs(sample.picture, sample.masks)[0]).detach(),
+                sights=model.model.look_closer(
+                    *processor.closeup_inputs(sample.picture, sample.masks).values()
+                ).detach(),
+                grid=(1, 1),
+            )
+            for sample in part
+        ]
+        for part in samples
+    ]
+    again = look((processor, model), Album(*kept), epochs=2)
+    torch.testing.assert_close(again.sights, seen.sights, rtol=1e-3, atol=1e-3)
+    assert torch.equal(again.boxes, seen.boxes)
+    assert not torch.allclose(seen.sights, look(speaking, Album(*samples), epochs=2).sights)
 
 
 def test_a_source_without_a_usable_region_is_an_error(speaking, world):
@@ -149,7 +178,7 @@ def seen(speaking):
     nouns = torch.arange(60) % 2
     moments = 0.1 * torch.randn(60, 2 * model.model.vision_tower.patch_embed.channels)
     moments[:, 0] += 4.0 * nouns
-    return SeenRegions(moments.half(), torch.zeros(60, 0).half(), torch.rand(60, 4), nouns[:, None])
+    return SeenRegions(moments.half(), torch.rand(60, 4), nouns[:, None])
 
 
 NOUNS = {"noun": [[7], [8], [9, 10]]}

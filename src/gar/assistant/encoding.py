@@ -59,7 +59,7 @@ class Picture:
     tiles: torch.Tensor | None
     """(T, 3, S, S) uint8, where the processor left them; None once there are patch features."""
     pixels: NDArray[np.uint8] | None
-    """(H, W, 3), kept for a model that enlarges each region to a tile of its own."""
+    """(H, W, 3), kept for a model that enlarges each region."""
     patch_features: torch.Tensor | None = None
     """(T, N, C) of the stem, on the model's device."""
     untouched: dict[int, _Cells] = field(default_factory=dict[int, _Cells])
@@ -105,6 +105,8 @@ class Shown:
     """(1, S, S) uint8 of each tile that a region touches; the regions' own tiles, if there are any, come last."""
     crops: torch.Tensor | None
     """(R, 3, S, S) in [-1, 1], the regions' own tiles."""
+    closeups: dict[str, torch.Tensor]
+    """What the stem is shown of each region alone, see `GARProcessor.closeup_inputs`."""
     features: Features | None = None
     prefixes: list[Prefix] = field(default_factory=list[Prefix])
     """Beginnings of texts about these regions that were read and are kept."""
@@ -122,7 +124,7 @@ def read_picture(image: Image.Image, processor: GARProcessor) -> Picture:
     size = config.vision_config.image_size
     grid = choose_grid(*pixels.shape[:2], tile_size=size, max_num_tiles=processor.max_num_tiles)
     tiles = picture_tiles(pixels, grid, tile_size=size, thumbnail=config.use_thumbnail)
-    kept = pixels if config.region_crops else None
+    kept = pixels if config.region_crops or config.closeup_size else None
     return Picture((pixels.shape[0], pixels.shape[1]), grid, tiles, kept)
 
 
@@ -136,7 +138,8 @@ def show(picture: Picture, regions: tuple[Region, ...], prompts: tuple[int, ...]
     if shown is None:
         masks = [region.to_mask(picture.size) for region in regions]
         tiles = processor.mask_inputs(masks, prompts, picture.grid)
-        crops = None if picture.pixels is None else processor.crop_inputs(picture.pixels, masks)
+        pixels, config = picture.pixels, processor.config
+        crops = None if pixels is None or not config.region_crops else processor.crop_inputs(pixels, masks)
         touched = np.flatnonzero(tiles.flatten(1).any(1).numpy())
         shown = Shown(
             picture,
@@ -145,6 +148,7 @@ def show(picture: Picture, regions: tuple[Region, ...], prompts: tuple[int, ...]
             [normalised_box(mask) for mask in masks],
             {int(tile): tiles[tile].clone() for tile in touched},
             crops,
+            {} if pixels is None else processor.closeup_inputs(pixels, masks),
         )
         picture.shown[shown.name] = shown
     return shown
@@ -184,6 +188,7 @@ def _read_off(model: GARForConditionalGeneration, new: Sequence[Shown], tiles: S
         tile_grid=torch.tensor([shown.picture.grid for shown in new], device=device),
         region_boxes=torch.tensor([box for shown in new for box in shown.boxes], device=device),
         region_index=torch.tensor([(i, k) for i, shown in enumerate(new) for k in shown.prompts], device=device),
+        **{name: torch.cat([shown.closeups[name] for shown in new]).to(device) for name in new[0].closeups},
     )
     replay = torch.split(told.replay, [len(shown.prompts) for shown in new])
     for index, (shown, own) in enumerate(zip(new, tiles, strict=True)):
@@ -345,8 +350,9 @@ def _packed_masks(model: GARForConditionalGeneration, several: Sequence[Shown], 
 
 
 def _packed_features(model: GARForConditionalGeneration, several: Sequence[Shown], tiles: int) -> torch.Tensor:
-    """(T, N, C) of all tiles; without memory for a model in which the stem does not speak for regions."""
-    if model.model.class_scale is None and model.model.stem_embed is None:
+    """(T, N, C) of all tiles; without memory for a model whose stem speaks for no region, or sees it in a close-up."""
+    config = model.config
+    if config.closeup_size or not (config.stem_embedding or config.class_token_ids):
         return torch.zeros((), dtype=model.dtype, device=model.device).expand(tiles, 1, 1)
     parts: list[torch.Tensor] = []
     for shown in several:

@@ -24,6 +24,8 @@ PUBLISHED_REPLAY_SPATIAL_SCALE = 1 / 28
 
 _PUBLISHED_PATCH_SIZE = 14
 
+_MAX_CLOSEUP = 1024
+
 _TIMM_ARCHITECTURES: dict[str, dict[str, Any]] = {
     # timm's names, as they stand in published configurations (timm/models/eva.py, version 1.0.19)
     "vit_pe_core_large_patch14_336": {
@@ -145,6 +147,9 @@ class GARConfig(PreTrainedConfig):
     and the standard deviation of each channel."""
     stem_dropout: float = 0.0
     """Share of what the stem sees that is left out while training, so that few pictures are not learnt by heart."""
+    closeup_size: int = 0
+    """Side in pixels of the close-up of each region that the stem looks at to see what it shows (`stem_embedding`,
+    `class_token_ids`): a multiple of 32. 0: it sees that in the picture itself, where a small one is a few patches."""
     box_embedding: bool = False
     """Whether the mask-weighted token also says, exactly, where the region's box lies."""
     prompt_token_ids: list[int] | tuple[int, ...] = ()
@@ -194,6 +199,15 @@ class GARConfig(PreTrainedConfig):
             raise CheckpointError(
                 f"stem_embedding is true with mask_token {self.mask_token} and stem {self.vision_config.stem!r}: "
                 f"it needs a mask-weighted token to enter, and a pretrained stem"
+            )
+        if self.closeup_size and not (self.stem_embedding or self.class_token_ids):
+            raise CheckpointError(
+                f"closeup_size is {self.closeup_size}, but what the stem sees of a region is not asked for; "
+                f"set stem_embedding or class_token_ids"
+            )
+        if self.closeup_size % 32 or not 0 <= self.closeup_size <= _MAX_CLOSEUP:
+            raise CheckpointError(
+                f"closeup_size is {self.closeup_size}; needed is a multiple of 32 up to {_MAX_CLOSEUP}, or 0"
             )
         if not 0.0 <= self.stem_dropout < 1.0:
             raise CheckpointError(f"stem_dropout is {self.stem_dropout}; needed is a share from 0 up to but not 1")

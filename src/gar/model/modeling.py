@@ -39,10 +39,10 @@ from gar.model.replay import (
     locate_pictures,
     mask_weights,
     pool_crops,
-    pool_moments,
     replay_slots,
     roi_align,
 )
+from gar.model.sights import look, look_closer, split_sights
 from gar.model.vision import GARVisionTower
 
 __all__ = [
@@ -63,6 +63,9 @@ VISION_INPUTS = (
     "tile_grid",
     "region_boxes",
     "region_index",
+    "closeup_values",
+    "closeup_masks",
+    "region_sights",
 )
 """The inputs that describe pictures and regions; the rest is text."""
 
@@ -214,6 +217,9 @@ class GARModel(GARPreTrainedModel):
         region_index: torch.Tensor,
         pixel_values: torch.Tensor | None = None,
         patch_features: torch.Tensor | None = None,
+        closeup_values: torch.Tensor | None = None,
+        closeup_masks: torch.Tensor | None = None,
+        region_sights: torch.Tensor | None = None,
         cells: torch.Tensor | None = None,
     ) -> RegionFeatures:
         """Encodes pictures and replays their regions.
@@ -226,6 +232,9 @@ class GARModel(GARPreTrainedModel):
             region_index: (R, 2) sample and prompt number.
             pixel_values: (T, 3, S, S) in [-1, 1].
             patch_features: What the stem made of the tiles before, in place of `pixel_values`.
+            closeup_values: (R, 3, C, C) in [-1, 1], of a model that wants close-ups (`closeup_size`).
+            closeup_masks: (R, 1, C, C), not 0 inside the region.
+            region_sights: What `look_closer` made of the close-ups before, in their place.
             cells: (T, n, D) what `encode_tiles` made of patch features and masks before.
         """
         config = self.config
@@ -253,8 +262,14 @@ class GARModel(GARPreTrainedModel):
             of_cells, of_patches = config.feature_grid_size, config.vision_config.grid_size
             weight = weigh(side=of_cells)
             spoken = weight.to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
-            seen = self.look(patch_features, weight if of_patches == of_cells else weigh(side=of_patches))
-            spoken = spoken + self.speak(*seen, region_boxes)
+            if not config.closeup_size:
+                of_patch = weight if of_patches == of_cells else weigh(side=of_patches)
+                region_sights = look(self.vision_tower.patch_embed, config, patch_features.to(self.dtype), of_patch)
+            elif region_sights is None:
+                if closeup_values is None or closeup_masks is None:
+                    raise ValueError("closeup_size is set: give closeup_values and closeup_masks, or region_sights")
+                region_sights = self.look_closer(closeup_values, closeup_masks)
+            spoken = spoken + self.speak(region_sights, region_boxes)
         prompts, last = None, spoken
         if config.prompt_token_ids:
             shown = spoken if config.mask_token else replay.mean(1)
@@ -269,34 +284,21 @@ class GARModel(GARPreTrainedModel):
             replay = torch.cat([replay, last[:, None]], dim=1)
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, spoken, prompts)
 
-    def look(self, patch_features: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the stem alone sees of each region; with a frozen stem it may be kept.
+    def look_closer(self, closeup_values: torch.Tensor, closeup_masks: torch.Tensor) -> torch.Tensor:
+        """What the stem alone sees of regions in close-ups of their own, see `gar.model.sights.look_closer`."""
+        return look_closer(self.vision_tower.patch_embed, self.config, closeup_values.to(self.dtype), closeup_masks)
 
-        Args:
-            patch_features: (T, N, C) from the stem.
-            weight: (R, T·N) how much each patch counts for each region, see `mask_weights`.
-
-        Returns:
-            (R, 2·C) mean and deviation of the features, (R, classes) probabilities; (R, 0) of what the configuration
-            does not ask for.
-        """
-        patches = patch_features.to(self.dtype)
-        nothing = patches.new_zeros(len(weight), 0)
-        moments = nothing if self.stem_embed is None else pool_moments(patches, weight)
-        classes = nothing if self.class_scale is None else self.vision_tower.patch_embed.classify(patches, weight)
-        return moments, classes
-
-    def speak(self, moments: torch.Tensor, classes: torch.Tensor, region_boxes: torch.Tensor) -> torch.Tensor:
+    def speak(self, sights: torch.Tensor, region_boxes: torch.Tensor) -> torch.Tensor:
         """What speaks for each region before the tower has looked: what its stem sees, and where the box lies.
 
         Args:
-            moments: From `look`.
-            classes: From `look`.
+            sights: (R, 2·C + classes), see `gar.model.sights`.
             region_boxes: (R, 4) normalised xyxy.
 
         Returns:
             (R, D); zeros where the configuration asks for none of it.
         """
+        moments, classes = split_sights(self.config, sights.to(self.dtype))
         spoken = moments.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
         if self.stem_embed is not None:
             spoken = spoken + self.stem_embed(moments)
@@ -389,6 +391,9 @@ class GARModel(GARPreTrainedModel):
         tile_grid: torch.Tensor | None = None,
         region_boxes: torch.Tensor | None = None,
         region_index: torch.Tensor | None = None,
+        closeup_values: torch.Tensor | None = None,
+        closeup_masks: torch.Tensor | None = None,
+        region_sights: torch.Tensor | None = None,
         prompt_features: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> GARModelOutput:
@@ -405,6 +410,9 @@ class GARModel(GARPreTrainedModel):
                 tile_grid=tile_grid,
                 region_boxes=region_boxes,
                 region_index=region_index,
+                closeup_values=closeup_values,
+                closeup_masks=closeup_masks,
+                region_sights=region_sights,
             )
             inputs_embeds = self.embed(input_ids, features, region_index)
             replay, spoken, prompt_features = features.replay, features.spoken, features.prompts
@@ -466,6 +474,9 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         tile_grid: torch.Tensor | None = None,
         region_boxes: torch.Tensor | None = None,
         region_index: torch.Tensor | None = None,
+        closeup_values: torch.Tensor | None = None,
+        closeup_masks: torch.Tensor | None = None,
+        region_sights: torch.Tensor | None = None,
         prompt_features: torch.Tensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         num_items_in_batch: torch.Tensor | int | None = None,
@@ -489,6 +500,9 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             tile_grid: (B, 2) columns and rows.
             region_boxes: (R, 4) normalised xyxy.
             region_index: (R, 2) sample and prompt number.
+            closeup_values: (R, 3, C, C) in [-1, 1], of a model with `closeup_size`.
+            closeup_masks: (R, 1, C, C), not 0 inside the region.
+            region_sights: Output of `model.look_closer`, in place of the two.
             prompt_features: (B, K, D) from an earlier output, with tokens that follow without pictures.
             logits_to_keep: Compute logits for the last so many places only; 0 for all.
             num_items_in_batch: Label tokens over which the loss is averaged, when accumulating gradients.
@@ -513,6 +527,9 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             tile_grid=tile_grid,
             region_boxes=region_boxes,
             region_index=region_index,
+            closeup_values=closeup_values,
+            closeup_masks=closeup_masks,
+            region_sights=region_sights,
             prompt_features=prompt_features,
             **kwargs,
         )

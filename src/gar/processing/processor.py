@@ -68,7 +68,8 @@ class ModelInputs(BatchFeature):
     * `region_boxes` (R, 4) float32, normalised xyxy; `region_index` (R, 2) sample and prompt number.
 
     With `GARConfig.region_crops` the tiles of a picture are followed by one for each of its regions, in the order of
-    `region_index`.
+    `region_index`. With `GARConfig.closeup_size` there are `closeup_values` (R, 3, C, C) float32 in [-1, 1] and
+    `closeup_masks` (R, 1, C, C) uint8, not 0 inside the region.
     """
 
 
@@ -281,6 +282,24 @@ class GARProcessor(ProcessorMixin):
         """
         return _normalise(crop_tiles(picture, masks, tile_size=self.config.vision_config.image_size))
 
+    def closeup_inputs(self, picture: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]]) -> dict[str, torch.Tensor]:
+        """The close-ups of regions, of a model that wants them; nothing of any other.
+
+        Args:
+            picture: (H, W, 3) uint8, RGB.
+            masks: (H, W) bool each, at least one.
+
+        Returns:
+            `closeup_values` (R, 3, C, C) float32 in [-1, 1] and `closeup_masks` (R, 1, C, C) uint8, not 0 inside.
+        """
+        size = self.config.closeup_size
+        if not size:
+            return {}
+        return {
+            "closeup_values": _normalise(crop_tiles(picture, masks, tile_size=size)),
+            "closeup_masks": crop_mask_tiles(masks, [0] * len(masks), tile_size=size),
+        }
+
     def mask_inputs(
         self, masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int], grid: tuple[int, int]
     ) -> torch.Tensor:
@@ -344,6 +363,7 @@ class GARProcessor(ProcessorMixin):
         grids: list[tuple[int, int]] = []
         boxes: list[tuple[float, float, float, float]] = []
         index: list[tuple[int, int]] = []
+        closeups: list[dict[str, torch.Tensor]] = []
         ids: list[list[int]] = []
         for sample, (image, chat, own, numbers) in enumerate(zip(images, text, regions, prompts, strict=True)):
             self.check_prompts(numbers)
@@ -359,6 +379,7 @@ class GARProcessor(ProcessorMixin):
             grids.append(grid)
             boxes.extend(normalised_box(m) for m in masks)
             index.extend((sample, number) for number in numbers)
+            closeups.append(self.closeup_inputs(pixels, masks))
             extra = 0 if labels else self.bos_tokens - 1
             ids.append([self.tokenizer.bos_token_id] * extra + self.token_ids(chat, self.tile_count(grid)))
         inputs: dict[str, Any] = {
@@ -371,6 +392,7 @@ class GARProcessor(ProcessorMixin):
             "region_boxes": torch.tensor(boxes, dtype=torch.float32),
             "region_index": torch.tensor(index),
         }
+        inputs |= {name: torch.cat([own[name] for own in closeups]) for name in closeups[0]}
         if labels:
             inputs["labels"] = self.pad([self.answer_labels(row) for row in ids], IGNORED, padding_side)
         return ModelInputs(inputs)

@@ -9,7 +9,8 @@ GAR code (PerceptionLM's image processor plus GAR's mask handling), reproduced t
 * masks are resized by nearest neighbour with torch's legacy index rule in **float32**;
 * the thumbnail (the whole picture in one tile) comes first, then the tiles row by row.
 
-What is not published is at the end: a tile of its own for each region, which a model may ask for (`region_crops`).
+What is not published is at the end: a tile or a close-up of its own for each region, which a model may ask for
+(`region_crops`, `closeup_size`).
 
 Shapes: H, W picture; S tile side; T tiles in all (thumbnail included); rows, columns of the grid.
 """

@@ -95,12 +95,13 @@ class _Row:
 
 @dataclass
 class _Picture:
-    """The picture of one sample: its tiles, or what the stem made of them."""
+    """The picture of one sample: its tiles and close-ups, or what the stem made of them."""
 
     pixels: torch.Tensor | None
     features: torch.Tensor | None
     masks: torch.Tensor
     grid: tuple[int, int]
+    closeups: dict[str, torch.Tensor]
 
 
 class SampleCollator:
@@ -260,11 +261,12 @@ class SampleCollator:
         processor = self.processor
         if sample.patch_features is not None and sample.grid is not None:
             masks = processor.mask_inputs(sample.masks, sample.prompts, sample.grid)
-            return _Picture(None, sample.patch_features.float(), masks, sample.grid)
+            sights = {} if sample.sights is None else {"region_sights": sample.sights.float()}
+            return _Picture(None, sample.patch_features.float(), masks, sample.grid, sights)
         if sample.picture is None:
             raise InputError("there is neither a picture nor its features")
         pixels, masks, grid = processor.picture_inputs(sample.picture, sample.masks, sample.prompts)
-        return _Picture(pixels, None, masks, grid)
+        return _Picture(pixels, None, masks, grid, processor.closeup_inputs(sample.picture, sample.masks))
 
     def _region_inputs(self, samples: Sequence[Sample], pictures: Sequence[_Picture]) -> dict[str, torch.Tensor]:
         return {
@@ -284,6 +286,7 @@ class SampleCollator:
             "mask_values": torch.cat([picture.masks for picture in pictures]),
             "tiles_per_sample": torch.tensor([len(picture.masks) for picture in pictures]),
             "tile_grid": torch.tensor([picture.grid for picture in pictures]),
+            **{name: torch.cat([picture.closeups[name] for picture in pictures]) for name in pictures[0].closeups},
         }
 
     def _word_labels(self, samples: Sequence[Sample]) -> dict[str, torch.Tensor]:

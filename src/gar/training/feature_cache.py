@@ -2,9 +2,10 @@
 
 The stem is the costly part of looking at a picture and never changes while training, so it runs once a picture. Any
 source can be kept. A cache is a folder of shards, each two files written whole: `NAME.jsonl`, one record an item (its
-samples in several epochs, masks as RLE), and `NAME.safetensors`, the features of its pictures in float16. Making it can
-be stopped anywhere: shards that are there are not made again. The folder's name tells the data, the stem and the way
-of cutting tiles apart, so that a cache is never taken for another.
+samples in several epochs, masks as RLE), and `NAME.safetensors`, the features of its pictures in float16 and, where the
+model wants close-ups, what the stem sees of regions in them. Making it can be stopped anywhere: shards that are there
+are not made again. The folder's name tells the data, the stem and the way of cutting tiles apart, so that a cache is
+never taken for another.
 
 Shapes: T tiles of a picture, N patches of a tile, C channels.
 """
@@ -16,7 +17,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,6 +32,7 @@ from transformers.utils import logging
 
 from gar import __version__
 from gar.errors import InputError
+from gar.model.sights import look_closer
 from gar.model.stem import EfficientNetLiteStem
 from gar.processing import GARProcessor
 from gar.processing.tiling import crop_window
@@ -115,6 +117,8 @@ class FeatureCache:
         }
         if processor.config.region_crops:
             facts["crops"] = True
+        if size := processor.config.closeup_size:
+            facts["closeups"] = [size, processor.config.stem_embedding, bool(processor.config.class_token_ids)]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name, tensor in stem.state_dict().items():
             if not name.startswith("proj."):
@@ -180,61 +184,89 @@ def write_shard(
         variants: Samples of each item.
     """
     records: list[str] = []
-    features: list[torch.Tensor] = []
+    seen = _Seen()
     for index in indices:
         samples: list[dict[str, Any]] = []
         look: _Look | None = None
         for epoch in range(variants):
             item = source.draw(index, epoch)
+            if isinstance(item, Sample) and not all(mask.any() for mask in item.masks):
+                item = Skipped(item.name, "a mask is empty")
             if isinstance(item, Skipped):
                 samples.append({"name": item.name, "reason": item.reason})
                 continue
             if look is None or not np.array_equal(look.picture, item.picture):  # the same picture is looked at once
-                look = _Look(item.picture, processor, stem, features)
+                look = _Look(item.picture, processor, stem, seen)
             samples.append({**_to_record(item), **look.at(item)})
         records.append(json.dumps(samples, ensure_ascii=False))
     partial_path = path.with_suffix(".partial")
-    save_file({"features": torch.cat(features) if features else torch.zeros(0)}, partial_path)
+    save_file({name: torch.cat(rows) if rows else torch.zeros(0) for name, rows in vars(seen).items()}, partial_path)
     partial_path.replace(path.with_suffix(".safetensors"))
     partial_path.write_text("\n".join(records) + "\n", encoding="utf-8")
     partial_path.replace(path.with_suffix(".jsonl"))
 
 
+@dataclass
+class _Seen:
+    """What the stem made of a shard."""
+
+    features: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
+    """(1, N, C) of each tile."""
+    sights: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
+    """(1, ·) of each region in its close-up."""
+
+
 class _Look:
-    """One picture, each tile of which is looked at once.
+    """One picture, each tile and each region of which is looked at once.
 
     Args:
         picture: (H, W, 3) uint8.
         processor: Cuts it into tiles.
         stem: Makes features of tiles.
-        features: (1, N, C) of each tile of the shard; what is seen is added.
+        seen: What is seen is added.
     """
 
-    def __init__(self, picture: Any, processor: GARProcessor, stem: EfficientNetLiteStem, features: list[torch.Tensor]):
+    def __init__(self, picture: Any, processor: GARProcessor, stem: EfficientNetLiteStem, seen: _Seen):
         self.picture = picture
         self._processor = processor
         self._stem = stem
-        self._features = features
+        self._seen = seen
         self._whole: dict[str, Any] | None = None
         self._crops: dict[tuple[int, int, int], int] = {}
+        self._sights: dict[bytes, int] = {}
 
     def at(self, sample: Sample) -> dict[str, Any]:
         """Where the features of a sample of this picture are: its tiles, and those of its regions alone."""
         if self._whole is None:
             pixels, _, grid = self._processor.picture_inputs(self.picture, sample.masks, sample.prompts)
             self._whole = {"tiles": self._see(pixels[: self._processor.tile_count(grid)]), "grid": grid}
+        return {**self._whole, **self._at_crops(sample), **self._at_closeups(sample)}
+
+    def _at_crops(self, sample: Sample) -> dict[str, Any]:
         if not self._processor.config.region_crops:
-            return self._whole
+            return {}
         windows = [crop_window(mask) for mask in sample.masks]
         for window, mask in zip(windows, sample.masks, strict=True):
             if window not in self._crops:
                 self._crops[window], _ = self._see(self._processor.crop_inputs(self.picture, [mask]))
-        return {**self._whole, "crops": [self._crops[window] for window in windows]}
+        return {"crops": [self._crops[window] for window in windows]}
+
+    def _at_closeups(self, sample: Sample) -> dict[str, Any]:
+        names = [mask.tobytes() for mask in sample.masks]
+        new = {name: mask for name, mask in zip(names, sample.masks, strict=True) if name not in self._sights}
+        closeups = self._processor.closeup_inputs(self.picture, [*new.values()]) if new else {}
+        if closeups:
+            sights = look_closer(self._stem, self._processor.config, *closeups.values())
+            for name, sight in zip(new, sights.half().split(1), strict=True):
+                self._sights[name] = len(self._seen.sights)
+                self._seen.sights.append(sight)
+        return {"sights": [self._sights[name] for name in names]} if self._sights else {}
 
     def _see(self, tiles: torch.Tensor) -> list[int]:
-        start = len(self._features)
-        self._features += self._stem(tiles).half().split(1)
-        return [start, len(self._features)]
+        features = self._seen.features
+        start = len(features)
+        features += self._stem(tiles).half().split(1)
+        return [start, len(features)]
 
 
 def _to_record(sample: Sample) -> dict[str, Any]:
@@ -276,9 +308,10 @@ class CachedSource(Source):
         record = json.loads(_line(path.with_suffix(".jsonl"), place))[epoch % self._variants]
         if "reason" in record:
             return Skipped(record["name"], record["reason"])
-        stored = _features(path.with_suffix(".safetensors")).get_slice("features")
+        stored = _stored(path.with_suffix(".safetensors"))
+        features = stored.get_slice("features")
         spans = [record["tiles"], *([place, place + 1] for place in record.get("crops", []))]
-        masks = record["masks"]
+        masks, own = record["masks"], record.get("sights", [])
         return Sample(
             name=record["name"],
             masks=tuple(Region.rle(mask).to_mask(tuple(mask["size"])) for mask in masks),
@@ -286,14 +319,15 @@ class CachedSource(Source):
             turns=tuple((question, answer) for question, answer in record["turns"]),
             wording=record["wording"],
             dialogue=record["dialogue"],
-            patch_features=torch.cat([stored[start:stop] for start, stop in spans]),
+            patch_features=torch.cat([features[start:stop] for start, stop in spans]),
+            sights=torch.cat([stored.get_slice("sights")[at : at + 1] for at in own]) if own else None,
             grid=tuple(record["grid"]),
             words=tuple(record["words"]),
         )
 
 
 @lru_cache(maxsize=512)
-def _features(path: Path) -> Any:
+def _stored(path: Path) -> Any:
     return safe_open(path, "pt")
 
 

@@ -42,6 +42,8 @@ class Sample:
     """(H, W, 3) RGB."""
     patch_features: torch.Tensor | None = None
     """(T, N, C) what the frozen stem made of the tiles, in place of `picture`."""
+    sights: torch.Tensor | None = None
+    """(R, ·) what the frozen stem sees in a close-up of each region, see `gar.model.sights`; with `patch_features`."""
     grid: tuple[int, int] | None = None
     """(columns, rows) of `patch_features`."""
     words: tuple[dict[str, str], ...] = ()

@@ -25,6 +25,7 @@ from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmu
 
 from gar.errors import InputError
 from gar.model.replay import locate_pictures, mask_weights
+from gar.model.sights import look
 from gar.processing.processor import IGNORED
 from gar.training.collator import SampleCollator
 from gar.training.parts import part_of
@@ -91,10 +92,8 @@ def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -
 class SeenRegions:
     """What the stem sees of regions, in float16, and the words that are true of them."""
 
-    moments: torch.Tensor
-    """(R, 2·C) mean and deviation of the stem's features."""
-    classes: torch.Tensor
-    """(R, classes) what the stem's own classifier sees."""
+    sights: torch.Tensor
+    """(R, ·), see `gar.model.sights`."""
     boxes: torch.Tensor
     """(R, 4) normalised xyxy."""
     labels: torch.Tensor
@@ -119,16 +118,21 @@ class _Regions(Dataset[list[Sample]]):
         drawn = [self.source.draw(index, epoch) for epoch in range(self.epochs)]
         samples = [item for item in drawn if isinstance(item, Sample)]
         regions = {
-            mask.tobytes(): (mask, words)
+            mask.tobytes(): (mask, sample.words[number] if sample.words else {}, _sight(sample, number))
             for sample in samples
             if _same_picture(sample, samples[0])
-            for mask, words in zip(sample.masks, sample.words or ({},) * len(sample.masks), strict=True)
+            for number, mask in enumerate(sample.masks)
             if mask.any()
         }
         if not regions:
             return []
-        masks, words = zip(*list(regions.values())[: self.most], strict=True)
-        return [replace(samples[0], masks=masks, words=words, prompts=tuple(range(len(masks))))]
+        masks, words, sights = zip(*list(regions.values())[: self.most], strict=True)
+        kept = None if samples[0].sights is None else torch.stack(sights)
+        return [replace(samples[0], masks=masks, words=words, sights=kept, prompts=tuple(range(len(masks))))]
+
+
+def _sight(sample: Sample, number: int) -> torch.Tensor | None:
+    return None if sample.sights is None else sample.sights[number]
 
 
 def _same_picture(one: Sample, other: Sample) -> bool:
@@ -178,16 +182,23 @@ def look_at_regions(model: Any, source: Source, collator: SampleCollator, *, epo
         if batch is None:
             continue
         on = {name: tensor.to(model.device) for name, tensor in batch.items()}
-        features = on["patch_features"] if "patch_features" in on else core.vision_tower.patch_embed(on["pixel_values"])
-        index, boxes = on["region_index"], on["region_boxes"]
-        grids, first = locate_pictures(on["tile_grid"], index, thumbnail=config.use_thumbnail)
-        side = config.vision_config.grid_size
-        weight = mask_weights(on["mask_values"], boxes, index[:, 1], grids, first, side=side)
-        moments, classes = core.look(features, weight)
-        seen.append((moments.half(), classes.half(), boxes, on["attribute_labels"]))
+        seen.append((_sights(core, on).half(), on["region_boxes"], on["attribute_labels"]))
     if not seen:
         raise InputError("words: no item of the data can be used")
     return SeenRegions(*(torch.cat(parts) for parts in zip(*seen, strict=True)))
+
+
+def _sights(core: Any, on: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """What the stem of a model sees of the regions of a batch."""
+    config, stem = core.config, core.vision_tower.patch_embed
+    if config.closeup_size:
+        kept = on.get("region_sights")
+        return core.look_closer(on["closeup_values"], on["closeup_masks"]) if kept is None else kept
+    features = on["patch_features"] if "patch_features" in on else stem(on["pixel_values"])
+    index, side = on["region_index"], config.vision_config.grid_size
+    grids, first = locate_pictures(on["tile_grid"], index, thumbnail=config.use_thumbnail)
+    weight = mask_weights(on["mask_values"], on["region_boxes"], index[:, 1], grids, first, side=side)
+    return look(stem, config, features, weight)
 
 
 # ---- learning ----------------------------------------------------------------------------------------------------
@@ -264,4 +275,4 @@ def share_of_right_words(
 
 
 def _speak(core: Any, seen: SeenRegions, drawn: torch.Tensor) -> torch.Tensor:
-    return core.speak(seen.moments[drawn].float(), seen.classes[drawn].float(), seen.boxes[drawn])
+    return core.speak(seen.sights[drawn].float(), seen.boxes[drawn])
