@@ -258,8 +258,9 @@ def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pict
     pretrained, make_recipe, small_config
 ):
     vision = {**small_config["vision_config"], "stem": "efficientnet-lite0", "patch_size": 16}
+    sights = {"stem_embedding": True, "closeup_size": 64}
     scratch = {
-        "config": {**small_config, "vision_config": vision, "image_pooling_ratio": 2, "stem_embedding": True},
+        "config": {**small_config, "vision_config": vision, "image_pooling_ratio": 2, **sights},
         "texts": 12,
         "pictures": 2,
     }
