@@ -60,15 +60,20 @@ _OFTEN = {
     "order-left-right": 4,
     "order-top-bottom": 3,
     "relation-caption": 2,
+    "yes-no-noun": 2,
+    "yes-no-color": 2,
     "yes-no-relation": 2,
     "choice-noun": 2,
     "choice-color": 2,
     "choice-relation": 3,
     "choice-which": 2,
     "in-full": 4,
+    "match-letter": 4,
+    "match-word": 4,
 }
-"""Kinds of questions that are asked more often than others: above all those whose answer names a prompt, which take a
-small model longest to learn."""
+"""Kinds of questions that are asked more often than others: those whose answer names a prompt, which take a small model
+longest to learn, and those in which two words need only be compared, which is learnt before a word is compared with
+what is seen."""
 
 _ASKED = tuple(kind for kind in (*KINDS, *DRILLS) for _ in range(_OFTEN.get(kind, 1)))
 
