@@ -72,6 +72,15 @@ def test_mentions_of_prompts_carry_their_region_if_asked_for(nano):
     assert processor.tokenizer.convert_ids_to_tokens(processor.config.prompt_token_ids) == names
 
 
+def test_short_answers_are_one_token_where_they_are_answers(nano):
+    turns = [("Is it a cat?", "Yes."), ("Is it a dog?", "No."), ("Which option?", "B")]
+    processor = build_processor(nano, [turns] * 20)
+    decode = processor.tokenizer.decode
+    assert [decode(token) for token in processor.answer_ids("Yes.")] == [" Yes", ".", "<|eot_id|>"]
+    assert [decode(token) for token in processor.answer_ids("No.")] == [" No", ".", "<|eot_id|>"]
+    assert [decode(token) for token in processor.answer_ids("B")] == [" B", "<|eot_id|>"]
+
+
 def test_the_classes_of_the_stem_are_words(nano):
     config = {**nano.config, "vision_config": {**nano.config["vision_config"], "stem_classes": 1000}}
     settings = nano.model_copy(update={"config": config, "vocab_size": 4000})

@@ -47,6 +47,10 @@ __all__ = [
 ]
 
 
+_BEFORE_ANSWERS = " "
+"""So a word is the same token at the beginning of an answer as within one."""
+
+
 def build_from_scratch(
     settings: Scratch, source: Source, *, words: Iterable[str] = (), seed: int
 ) -> tuple[GARForConditionalGeneration, GARProcessor]:
@@ -124,7 +128,13 @@ def build_processor(
     Raises:
         InputError: The configuration is wrong.
     """
-    texts = [text for turns in conversations for turn in turns for text in turn]
+    # answers with the blank that they are read with: "Yes" is then one token where it is the answer
+    texts = [
+        text
+        for turns in conversations
+        for question, answer in turns
+        for text in (question, f"{_BEFORE_ANSWERS}{answer}")
+    ]
     wording = [several_regions("?", range(2), ["", ""]), one_region("", 1, ["", ""]), "user assistant\n\n"]
     classes = int(settings.config.get("vision_config", {}).get("stem_classes", 0))
     nouns = [imagenet_noun(number) for number in range(classes)]
@@ -147,7 +157,12 @@ def build_processor(
         special={name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")},
     )
     return GARProcessor(
-        tokenizer, config, max_num_tiles=settings.max_num_tiles, system_prompt="", bos_tokens=1, answer_prefix=" "
+        tokenizer,
+        config,
+        max_num_tiles=settings.max_num_tiles,
+        system_prompt="",
+        bos_tokens=1,
+        answer_prefix=_BEFORE_ANSWERS,
     )
 
 
