@@ -19,7 +19,7 @@ def test_the_recipes_of_the_package_are_read_and_told_as_they_are(name, tmp_path
 
 
 def test_the_recipes_are_those_that_are_promised():
-    assert RECIPES == ("gar-1b-lora", "gar-1b-paper", "gar-8b-lora", "nano")
+    assert RECIPES == ("gar-1b-lora", "gar-1b-paper", "gar-8b-lora", "nano", "nano-closeups")
 
 
 def test_the_papers_recipe_has_64_samples_a_step_on_32_gpus():

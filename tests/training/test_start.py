@@ -133,6 +133,14 @@ def test_the_embedded_model_is_nano():
     assert load_config(Start(start="nano")).vision_config.stem == "efficientnet-lite0"
 
 
+def test_a_finished_model_may_begin_to_see_regions_in_closeups():
+    model, processor = load_start(Start(start="nano", closeup_size=64), dtype=torch.float32)
+    assert model.config.closeup_size == processor.config.closeup_size == 64
+    assert load_config(Start(start="nano", closeup_size=64)).closeup_size == 64
+    with pytest.raises(CheckpointError, match="closeup_size is 65"):
+        load_config(Start(start="nano", closeup_size=65))
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

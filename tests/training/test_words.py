@@ -184,9 +184,9 @@ def seen(speaking):
 NOUNS = {"noun": [[7], [8], [9, 10]]}
 
 
-def learn(model, seen, *, steps=60, seed=0):
+def learn(model, seen, *, steps=60, embeddings=True, seed=0):
     settings = Words(steps=steps, batch_size=16, learning_rate=1e-2)
-    return learn_words(model, seen, [*NOUNS.values()], settings, Training(steps=1), seed=seed)
+    return learn_words(model, seen, [*NOUNS.values()], settings, Training(steps=1), embeddings=embeddings, seed=seed)
 
 
 def test_regions_come_to_point_at_their_words(speaking, seen):
@@ -211,6 +211,13 @@ def test_frozen_parts_do_not_learn_words(speaking, seen):
     model = copy.deepcopy(speaking[1])
     freeze(model, ["language"])
     assert {part_of(name, has_stem=True) for name in learn(model, seen, steps=3)} == {"region"}
+
+
+def test_embeddings_that_text_relies_on_stay_as_they_are(speaking, seen):
+    model = copy.deepcopy(speaking[1]).requires_grad_(True)
+    assert {part_of(name, has_stem=True) for name in learn(model, seen, steps=150, embeddings=False)} == {"region"}
+    assert torch.equal(model.get_input_embeddings().weight, speaking[1].get_input_embeddings().weight)
+    assert share_of_right_words(model, seen, NOUNS) == {"noun": (1.0, 60)}
 
 
 def test_the_same_seed_learns_the_same(speaking, seen):

@@ -58,12 +58,12 @@ class _Convolution(nn.Conv2d):
     """A convolution with TensorFlow's "same" padding, which is lopsided at stride 2."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
-        super().__init__(inputs, outputs, kernel, stride, groups=groups)
-        before = (kernel - stride) // 2
-        self.same_padding = (before, kernel - stride - before) * 2
+        before, lopsided = divmod(kernel - stride, 2)
+        super().__init__(inputs, outputs, kernel, stride, padding=0 if lopsided else before, groups=groups)
+        self.lopsided_padding = (before, before + 1) * 2 if lopsided else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(F.pad(x, self.same_padding) if any(self.same_padding) else x)
+        return super().forward(x if self.lopsided_padding is None else F.pad(x, self.lopsided_padding))
 
 
 class _InvertedResidual(nn.Module):
@@ -76,8 +76,8 @@ class _InvertedResidual(nn.Module):
         self.residual = stride == 1 and inputs == outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
         return x + y if self.residual else y
 
 
@@ -110,7 +110,7 @@ class EfficientNetLiteStem(nn.Module):
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """(T, 3, S, S) in [-1, 1] → (T, (S/16)², 472), standardised per channel."""
         x = pixel_values * (127.5 / 128) + 0.5 / 128  # the network was trained on (value − 127) / 128
-        x = F.relu6(self.convolution(x.contiguous(memory_format=torch.channels_last)))
+        x = F.relu6(self.convolution(x.contiguous(memory_format=torch.channels_last)), inplace=True)
         taps = []
         for index, block in enumerate(self.blocks):
             x = block(x)

@@ -100,6 +100,9 @@ class Start(_Settings):
     replay_spatial_scale: float | None = Field(None, gt=0, le=1)
     """1.0 replays features where the region is, 0.0357 (1/28) as published; by default as the start has it, and 1.0
     for a PerceptionLM."""
+    closeup_size: int | None = Field(None, ge=1)
+    """Pixels along a side of the close-ups in which the stem sees regions, a multiple of 32; by default as the start
+    has it."""
     max_num_tiles: int | None = Field(None, ge=1)
     """Most tiles of one picture; by default as the start has it."""
 

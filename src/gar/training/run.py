@@ -238,7 +238,15 @@ def _learn_words(recipe: Recipe, settings: Words, model: Any, collator: SampleCo
         tokens = dict(zip(WORDS, word_tokens(collator.processor.tokenizer, WORDS), strict=True))
         look = partial(look_at_regions, model, collator=collator, workers=recipe.train.workers)
         seen = look(source, epochs=recipe.cache.variants if recipe.cache else 1)
-        learnt = learn_words(model, seen, [*tokens.values()], settings, recipe.train, seed=recipe.seed)
+        learnt = learn_words(
+            model,
+            seen,
+            [*tokens.values()],
+            settings,
+            recipe.train,
+            embeddings=recipe.model.scratch is not None,
+            seed=recipe.seed,
+        )
         if recipe.evaluation is not None:
             shares = share_of_right_words(model, look(_open_held_out(recipe, collator.processor), epochs=1), tokens)
             told = " · ".join(f"{name} {share:.1%} of {count}" for name, (share, count) in shares.items() if count)

@@ -92,14 +92,14 @@ def _stored_config(settings: Start) -> tuple[str, dict[str, Any]]:
 
 
 def _config(stored: dict[str, Any], settings: Start, crops: Sequence[int] | None = None) -> GARConfig:
-    scale = settings.replay_spatial_scale
     if stored["model_type"] == PERCEPTION_LM:
         tokens = list(GARConfig().crop_token_ids if crops is None else crops)
         layout = {"mllm_config": stored, "crop_tokens_ids": tokens, "dtype": stored.get("dtype")}
         stored = translate_published(layout) | {"replay_spatial_scale": 1.0}
     elif "mllm_config" in stored:
         stored = translate_published(stored)
-    return GARConfig.from_dict(stored | ({} if scale is None else {"replay_spatial_scale": scale}))
+    changes = {"replay_spatial_scale": settings.replay_spatial_scale, "closeup_size": settings.closeup_size}
+    return GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
 
 
 @contextmanager

@@ -5,8 +5,8 @@ attribute (all colors, say) trains it. As an auxiliary loss (`train.word_loss`) 
 where the language loss alone takes hours.
 
 `learn_words` is quicker still. The stem is frozen, so each region is looked at once, and then come many small steps of
-hundreds of regions, which train nothing but what speaks for a region and the embeddings of words: minutes, where steps
-of whole pictures take hours for as many regions (docs/decisions/0004).
+hundreds of regions, which train nothing but what speaks for a region and, of a model from nothing, the embeddings of
+words: minutes, where steps of whole pictures take hours for as many regions (docs/decisions/0004).
 
 Shapes: R regions, D width, V tokens.
 """
@@ -205,9 +205,16 @@ def _sights(core: Any, on: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 
 def learn_words(
-    model: Any, seen: SeenRegions, words: WordTokens, settings: Words, training: Training, *, seed: int
+    model: Any,
+    seen: SeenRegions,
+    words: WordTokens,
+    settings: Words,
+    training: Training,
+    *,
+    embeddings: bool,
+    seed: int,
 ) -> dict[str, torch.Tensor]:
-    """Trains what speaks for regions, and the embeddings of words, until regions point at their words.
+    """Trains what speaks for regions until it points at their words.
 
     Args:
         model: A GAR model in float32; it learns.
@@ -215,6 +222,7 @@ def learn_words(
         words: Of each attribute the tokens of each word.
         settings: Steps, regions of a step, learning rate.
         training: Weight decay and clipping.
+        embeddings: Whether the embeddings of words are trained too: those of a model that has learnt to write are not.
         seed: Where the order of the regions comes from.
 
     Returns:
@@ -229,7 +237,8 @@ def learn_words(
     trained = {
         name: value
         for name, value in model.named_parameters()
-        if value.requires_grad and (part_of(name, has_stem=True) == "region" or "embed_tokens." in name)
+        if value.requires_grad
+        and (part_of(name, has_stem=True) == "region" or (embeddings and "embed_tokens." in name))
     }
     decayed = [value for value in trained.values() if value.ndim > 1]
     plain = [value for value in trained.values() if value.ndim <= 1]

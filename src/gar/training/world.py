@@ -55,7 +55,7 @@ _OFTEN = {
     "color": 2,
     "relation": 4,
     "which": 6,
-    "absent": 2,
+    "absent": 3,
     "extreme": 3,
     "order-left-right": 4,
     "order-top-bottom": 3,
@@ -66,10 +66,9 @@ _OFTEN = {
     "choice-noun": 2,
     "choice-color": 2,
     "choice-relation": 3,
-    "choice-which": 2,
+    "choice-which": 3,
+    "choice-position": 2,
     "in-full": 4,
-    "match-letter": 4,
-    "match-word": 4,
 }
 """Kinds of questions that are asked more often than others: those whose answer names a prompt, which take a small model
 longest to learn, and those in which two words need only be compared, which is learnt before a word is compared with
