@@ -28,9 +28,11 @@ lint: $(VENV)/installed-dev ## Check style, types and the floors
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
-nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano/result (some three hours on two cores)
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node $(PROCESSES) -m gar.training nano \
-		train.batch_size=$$((16 / $(PROCESSES))) $(NANO_ARGS)
+nano: TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node $(PROCESSES) -m gar.training
+nano: SETTINGS = train.batch_size=$$((16 / $(PROCESSES))) $(NANO_ARGS)
+nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano-closeups/result (some five hours on two cores)
+	$(TRAIN) nano $(SETTINGS)
+	$(TRAIN) nano-closeups model.start=runs/nano/result $(SETTINGS)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict

@@ -32,7 +32,7 @@ def with_thumbnail(make_assistant):
 def without_thumbnail(make_assistant, tiny_tokenizer):
     """The layout of the embedded model, on several tiles."""
     prompts = [tiny_tokenizer.convert_tokens_to_ids(f"<Prompt{number}>") for number in range(5)]
-    mentions = {"mask_token": True, "prompt_token_ids": prompts, "mask_token_mentions": True, "mention_length": 2.5}
+    mentions = {"mask_token": True, "prompt_token_ids": prompts}
     return make_assistant(use_thumbnail=False, image_pooling_ratio=2, **mentions, seed=4)
 
 

@@ -209,12 +209,5 @@ def test_swapping_only_the_regions_changes_what_is_replayed_and_nothing_else(ass
     mentions = torch.isin(ids, torch.tensor(list(config.prompt_token_ids), dtype=ids.dtype))
     changed = (given != swapped).any(-1)[0].nonzero().flatten().tolist()
     assert changed == sorted([*first.tolist(), *second.tolist(), *mentions.nonzero().flatten().tolist()])
-    nameless = slice(config.replay_tokens - int(config.mask_token_mentions))  # a mention also says which prompt it is
-    assert torch.equal(given[0, first[nameless]], swapped[0, second[nameless]])
-    assert torch.equal(given[0, second[nameless]], swapped[0, first[nameless]])
-    if config.mask_token_mentions:  # without its name it says of its region what it said under the other name
-        names = assistant.model.get_input_embeddings().weight[list(config.prompt_token_ids[:2])]
-        for one, other in ((0, 1), (1, 0)):
-            places = (first, second)
-            said = given[0, places[one][-1]] - names[one], swapped[0, places[other][-1]] - names[other]
-            torch.testing.assert_close(*(torch.nn.functional.normalize(part, dim=0) for part in said))
+    assert torch.equal(given[0, first], swapped[0, second])
+    assert torch.equal(given[0, second], swapped[0, first])

@@ -125,37 +125,6 @@ def test_each_mention_of_a_prompt_carries_what_speaks_for_its_region(make_model,
 
 
 @torch.no_grad()
-def test_the_mask_token_may_be_a_mention_and_mentions_longer_than_their_word(make_model, named_config, ask):
-    config = copy.deepcopy(named_config)
-    config.mask_token_mentions, config.mention_length = True, 2.5
-    model, plain = make_model(config).model, make_model(named_config).model
-    inputs = ask(*MIXED[1:], config=config)
-    vision = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
-    features, before = model.get_region_features(**vision), plain.get_region_features(**vision)
-    at = tuple(inputs["region_index"].T)
-    words = model.get_input_embeddings().weight[list(config.prompt_token_ids)][at[1]]
-    torch.testing.assert_close(features.spoken, before.spoken)  # what is said stays, at another length
-    torch.testing.assert_close(features.prompts, 2.5 * before.prompts)
-    torch.testing.assert_close(features.prompts[at].norm(dim=1), 2.5 * words.norm(dim=1))
-    torch.testing.assert_close(features.replay[:, :-1], before.replay[:, :-1])
-    torch.testing.assert_close(features.replay[:, -1], words + features.prompts[at])
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"mask_token_mentions": True, "mask_token": True}, "mask_token_mentions is true"),
-        ({"mask_token_mentions": True, "prompt_token_ids": [1, 2, 3, 4, 5]}, "needs mask_token and prompt_token_ids"),
-        ({"mention_length": 0.0}, "mention_length is 0.0"),
-        ({"mention_length": float("nan")}, "mention_length is nan"),
-    ],
-)
-def test_mentions_that_cannot_be_are_refused(make_config, settings, named):
-    with pytest.raises(CheckpointError, match=named):
-        make_config(**settings)
-
-
-@torch.no_grad()
 def test_mentions_that_are_generated_carry_their_region_too(make_model, named_config, ask):
     model = make_model(named_config)
     inputs = ask(MIXED[1], config=named_config)

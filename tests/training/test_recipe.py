@@ -50,8 +50,7 @@ MISTAKES = {
     "train.freeze=[eyes]": r"train.freeze.0: Input should be 'stem', .* \(given: 'eyes'\)",
     "train.epochs=2": "train: give either steps or epochs",
     "train.freeze=[]": "cache: .* only if train.freeze has 'stem'",
-    "train.word_loss=0": "words: train.word_loss is 0",
-    "cache=null": "words: they are learnt from what the cache keeps",
+    "train.word_loss=0": "train.word_steps: train.word_loss is 0",
     "data=[]": "data: .* at least 1 item",
     "data=[{kind: films}]": r"data.0: .*'world', 'published', 'coco', 'panoptic', 'folder'",
     "data.1.scenes=3": r"'data.1.scenes=3': there is no '1'; there is 1 entries, numbered from 0",
@@ -69,6 +68,18 @@ def test_a_mistake_is_told_with_what_was_given_and_what_is_allowed(change):
     with pytest.raises(InputError, match=MISTAKES[change]) as error:
         read_recipe("nano", [change])
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("train.word_loss=0", "words: train.word_loss is 0"),
+        ("cache=null", "words: they are learnt from what the cache keeps"),
+    ],
+)
+def test_words_are_refused_without_what_they_need(change, reason):
+    with pytest.raises(InputError, match=reason):
+        read_recipe("nano-closeups", [change])
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,7 @@ def test_every_setting_says_what_it_means():
 
 def test_every_setting_that_is_told_can_be_changed():
     """The names that the help shows are those that the reader takes."""
-    content = read_recipe("nano", ["train.part_learning_rates.vision=1.0"]).model_dump(mode="json")
+    content = read_recipe("nano", ["train.part_learning_rates.vision=1.0", "words={}"]).model_dump(mode="json")
     for setting in settings():
         path = setting.name.replace(".N.", ".0.").split(".")
         place = content

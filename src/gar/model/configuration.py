@@ -156,12 +156,6 @@ class GARConfig(PreTrainedConfig):
     """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region, brought to the length of the token's own
     embedding, is added to each mention of it. Empty, as published: a mention is a word like any other, and only the
     crop tokens show the region."""
-    mention_length: float = 1.0
-    """How long what is added to a mention is, beside the embedding of the prompt's token. Attention finds the
-    mention that it needs by what makes it longer than other words."""
-    mask_token_mentions: bool = False
-    """Whether the mask-weighted token is itself a mention of its prompt: the embedding of the prompt's token, and what
-    speaks for the region as long as in any other mention."""
     class_token_ids: list[int] | tuple[int, ...] = ()
     """The word for each class of the pretrained stem, -1 for none: the classes that the stem sees in a region enter
     its mask-weighted token as the embeddings of their words. Empty: not."""
@@ -191,10 +185,6 @@ class GARConfig(PreTrainedConfig):
             )
         if self.prompt_token_ids and not self.replay_tokens:
             raise CheckpointError("prompt_token_ids with replay_size 0 and no mask_token: nothing speaks for a region")
-        if self.mask_token_mentions and not (self.mask_token and self.prompt_token_ids):
-            raise CheckpointError("mask_token_mentions is true: it needs mask_token and prompt_token_ids")
-        if not 0.0 < self.mention_length < float("inf"):
-            raise CheckpointError(f"mention_length is {self.mention_length}; needed is a number over 0")
         if self.stem_embedding and not (self.mask_token and self.vision_config.stem != "patch"):
             raise CheckpointError(
                 f"stem_embedding is true with mask_token {self.mask_token} and stem {self.vision_config.stem!r}: "

@@ -270,18 +270,16 @@ class GARModel(GARPreTrainedModel):
                     raise ValueError("closeup_size is set: give closeup_values and closeup_masks, or region_sights")
                 region_sights = self.look_closer(closeup_values, closeup_masks)
             spoken = spoken + self.speak(region_sights, region_boxes)
-        prompts, last = None, spoken
+        if config.mask_token:
+            replay = torch.cat([replay, spoken[:, None]], dim=1)
+        prompts = None
         if config.prompt_token_ids:
             shown = spoken if config.mask_token else replay.mean(1)
-            # as long as the word itself, or in proportion: else the region drowns which prompt it is
+            # as long as the word itself: else the region drowns which prompt it is
             words = self.get_input_embeddings().weight[list(config.prompt_token_ids)][region_index[:, 1]]
-            shown = config.mention_length * F.normalize(shown, dim=-1) * words.norm(dim=-1, keepdim=True)
+            shown = F.normalize(shown, dim=-1) * words.norm(dim=-1, keepdim=True)
             empty = replay.new_zeros(len(tiles_per_sample), config.max_regions, replay.shape[-1])
             prompts = empty.index_put(tuple(region_index.T), shown.to(empty.dtype))
-            if config.mask_token_mentions:
-                last = (words + shown).to(replay.dtype)
-        if config.mask_token:
-            replay = torch.cat([replay, last[:, None]], dim=1)
         return RegionFeatures(cells, pool_cells(cells, config.image_pooling_ratio), replay, spoken, prompts)
 
     def look_closer(self, closeup_values: torch.Tensor, closeup_masks: torch.Tensor) -> torch.Tensor:
