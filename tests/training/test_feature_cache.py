@@ -131,7 +131,7 @@ def make_cache(pretrained, world, tmp_path):
 
     def make(scenes=5, variants=1):
         data = (WorldData(kind="world", scenes=scenes),)
-        start = Start(start=str(tmp_path / "start"))
+        start = Start(start=str(tmp_path / "start"), closeup_size=64)
         return FeatureCache(tmp_path / "caches", start, data, seed=0, variants=variants, shard=2)
 
     return make

@@ -78,8 +78,9 @@ def test_a_mistake_is_told_with_what_was_given_and_what_is_allowed(change):
     ],
 )
 def test_words_are_refused_without_what_they_need(change, reason):
-    with pytest.raises(InputError, match=reason):
+    with pytest.raises(InputError, match=reason) as error:
         read_recipe("nano-closeups", [change])
+    assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,8 @@ _OFTEN = {
     "choice-position": 2,
     "in-full": 4,
 }
-"""Kinds of questions that are asked more often than others: those whose answer names a prompt, which take a small model
-longest to learn, and those in which two words need only be compared, which is learnt before a word is compared with
-what is seen."""
+"""Kinds of questions that are asked more often than others: above all those whose answer names a prompt, which take a
+small model longest to learn."""
 
 _ASKED = tuple(kind for kind in (*KINDS, *DRILLS) for _ in range(_OFTEN.get(kind, 1)))
 
