@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
 from gar.model.modeling import VISION_INPUTS
-from gar.model.replay import box_waves, mask_weights, pool_moments
+from gar.model.replay import box_waves, locate_pictures, mask_outlines, mask_weights, pool_moments
 from gar.processing import Message
 
 BOXES = [Region.box(2, 3, 20, 18, whole=True), Region.box(22, 4, 31, 28, whole=True), Region.box(5, 20, 12, 30)]
@@ -188,6 +188,30 @@ def test_the_box_enters_the_mask_token_alone(make_model, make_config, ask):
     torch.testing.assert_close(difference[:, -1], expected, rtol=1e-3, atol=1e-4)
     with pytest.raises(CheckpointError, match="box_embedding is true and mask_token false"):
         make_config(box_embedding=True)
+
+
+@torch.no_grad()
+def test_the_outline_enters_the_mask_token_alone(make_model, make_config, ask):
+    config = make_config(mask_token=True, outline_size=3)
+    model = make_model(config).model
+    inputs = ask(*MIXED, config=config)
+    vision_inputs = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
+    given = model.get_region_features(**vision_inputs).replay
+    index = inputs["region_index"]
+    grids, first = locate_pictures(inputs["tile_grid"], index, thumbnail=config.use_thumbnail)
+    expected = model.outline_embed(
+        mask_outlines(inputs["mask_values"], inputs["region_boxes"], index[:, 1], grids, first, size=3)
+    )
+    model.outline_embed = None
+    difference = given - model.get_region_features(**vision_inputs).replay
+    assert not difference[:, :-1].any()
+    torch.testing.assert_close(difference[:, -1], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{"outline_size": 3}, {"outline_size": 65, "mask_token": True}])
+def test_an_outline_needs_a_bounded_size_and_a_token_to_enter(make_config, settings):
+    with pytest.raises(CheckpointError, match=f"outline_size is {settings['outline_size']} with mask_token"):
+        make_config(**settings)
 
 
 @torch.no_grad()

@@ -5,7 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gar.model.replay import BOX_WAVES, axis_samples, box_waves, mask_weights, pool_moments, replay_slots, roi_align
+from gar.model.replay import (
+    BOX_WAVES,
+    axis_samples,
+    box_waves,
+    mask_outlines,
+    mask_weights,
+    pool_moments,
+    replay_slots,
+    roi_align,
+)
 from gar.processing.tiling import split_canvas
 
 SIDE = 4
@@ -198,6 +207,43 @@ def test_a_region_whose_mask_left_no_cell_covered_gets_the_mean_of_its_box():
 
 
 # ---- where it goes -----------------------------------------------------------------------------------------------
+
+
+def outlines_of(masks, boxes, prompts, grid=(1, 1), size=6):
+    """The outlines of regions of one picture, (R, 2, P, P)."""
+    columns, rows = grid
+    tiles = split_canvas(masks[None], columns, rows)  # (T, 1, S, S)
+    count = len(prompts)
+    grids, first = torch.tensor([grid] * count), torch.zeros(count, dtype=torch.long)
+    told = mask_outlines(tiles, torch.tensor(boxes), torch.tensor(prompts), grids, first, size=size)
+    return told.view(count, 2, size, size)
+
+
+def test_the_farther_of_two_squares_has_a_corner_that_is_the_nearer_ones():
+    masks = torch.zeros(120, 120, dtype=torch.uint8)
+    masks[50:100, 50:100] = 1 << 3
+    masks[20:70, 20:70] = 1 << 1  # in front
+    near, far = outlines_of(masks, [[20 / 120] * 2 + [70 / 120] * 2, [50 / 120] * 2 + [100 / 120] * 2], [1, 3], size=12)
+    inside = slice(1, 11)  # the margin is a twelfth of what is seen
+    assert near[0, inside, inside].min() > 0.9 and near[0].mean() == pytest.approx((10 / 12) ** 2, abs=0.02)
+    assert not near[1, :8, :8].any() and near[1, 11, 11] > 0.9
+    assert not far[0, 1:4, 1:4].any() and far[0, 6:11, 6:11].min() > 0.9
+    assert far[1, :4, :4].min() > 0.9 and not far[1, 6:, 6:].any()
+
+
+@given(grid=grids, box=st.tuples(fractions, fractions, fractions, fractions))
+def test_an_outline_does_not_depend_on_how_the_picture_is_cut_into_tiles(grid, box):
+    columns, rows = grid
+    picture = torch.randint(0, 8, (rows * SIDE, columns * SIDE), generator=torch.Generator().manual_seed(0))
+    boxes = [[min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])]] * 3
+    told = outlines_of(picture.to(torch.uint8), boxes, [0, 1, 5], grid=grid)
+    assert told.min() >= 0 and told.max() <= 1 + 1e-6
+    assert not told[2, 0].any()  # there is no <Prompt5>
+    (x1, y1, x2, y2), size = boxes[0], 6
+    wide = torch.tensor([x1 - (x2 - x1) / 10, y1 - (y2 - y1) / 10, x2 + (x2 - x1) / 10, y2 + (y2 - y1) / 10])
+    in_cells = wide * torch.tensor([columns, rows, columns, rows]) * SIDE
+    expected = plain_roi_align(((picture >> 1) & 1)[None].float(), in_cells.tolist(), size)
+    torch.testing.assert_close(told[1, 0].flatten(), expected.flatten(), rtol=1e-4, atol=1e-3)
 
 
 def test_crop_tokens_are_found_with_their_region_and_place():

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gar.errors import InputError
 from gar.training.course import Course
+from gar.training.recipe import Lesson
+from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
 
 
@@ -52,6 +55,37 @@ def test_epochs_are_shuffled_anew():
     first, second = ([course[30 * epoch + place][1] for place in range(30)] for epoch in range(2))
     assert first != second
     assert sorted(first) == sorted(second)
+
+
+class Questions(Numbers):
+    """Every third item is asked "which", all are asked "color"; every seventh cannot be used."""
+
+    def draw(self, index, epoch):
+        if index % 7 == 6:
+            return Skipped(str(index), "broken")
+        kinds = ("color", "which") if index % 3 == 0 else ("color",)
+        return Sample(str(index), (), (), tuple((kind, "answer") for kind in kinds), kinds=kinds)
+
+
+def test_a_lesson_asks_nothing_but_its_kinds_and_leaves_no_place_empty():
+    lessons = [Lesson(kinds=("which",), steps=4), Lesson(kinds=("color",), steps=2)]
+    course = Course(Questions(50), steps=10, batch=6, seed=3, lessons=lessons)
+    items = [course[position] for position in range(len(course))]
+    asked = [None if isinstance(item, Skipped) else item.kinds for item in items]
+    assert set(asked[:24]) == {("which",), None}
+    assert set(asked[24:36]) == {("color",), None}
+    assert {("color",), ("color", "which")} <= set(asked[36:])
+    # what cannot be used is named in a lesson, too
+    broken = [isinstance(Questions(50).draw(course.place(position)[1], 0), Skipped) for position in range(60)]
+    assert [kinds is None for kinds in asked] == broken
+    again = Course(Questions(50), steps=10, batch=6, seed=3, lessons=lessons)
+    assert [again[position].name for position in range(60)] == [item.name for item in items]
+
+
+def test_a_lesson_of_what_nobody_asks_ends_with_a_message():
+    course = Course(Questions(5), steps=1, batch=1, seed=0, lessons=[Lesson(kinds=("witch",), steps=1)])
+    with pytest.raises(InputError, match="none has a question of the kinds witch"):
+        course[0]
 
 
 def test_the_samples_of_a_step_are_of_similar_length_and_steps_in_random_order():

@@ -19,7 +19,7 @@ def test_the_recipes_of_the_package_are_read_and_told_as_they_are(name, tmp_path
 
 
 def test_the_recipes_are_those_that_are_promised():
-    assert RECIPES == ("gar-1b-lora", "gar-1b-paper", "gar-8b-lora", "nano", "nano-closeups")
+    assert RECIPES == ("gar-1b-lora", "gar-1b-paper", "gar-8b-lora", "nano", "nano-closeups", "nano-relations", "nano-which")
 
 
 def test_the_papers_recipe_has_64_samples_a_step_on_32_gpus():
@@ -111,7 +111,8 @@ def test_every_setting_says_what_it_means():
 
 def test_every_setting_that_is_told_can_be_changed():
     """The names that the help shows are those that the reader takes."""
-    content = read_recipe("nano", ["train.part_learning_rates.vision=1.0", "words={}"]).model_dump(mode="json")
+    changes = ["train.part_learning_rates.vision=1.0", "train.lessons=[{kinds: [noun], steps: 1}]", "words={}"]
+    content = read_recipe("nano", changes).model_dump(mode="json")
     for setting in settings():
         path = setting.name.replace(".N.", ".0.").split(".")
         place = content

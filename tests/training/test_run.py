@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,29 @@ def gar_yaml(path):
     return yaml.safe_load(path.read_text())
 
 
+def test_a_blend_lies_between_the_start_and_the_end(make_recipe, small_start, tmp_path):
+    results = []
+    for share in (1.0, 0.25):
+        recipe = make_recipe(out=tmp_path / str(share), result_dtype="float32", train={"blend": share})
+        train(recipe)
+        results.append(load_file(recipe.out / "result" / "model.safetensors"))
+    whole, quarter = results
+    assert whole.keys() == quarter.keys()
+    for name, before in load_file(small_start / "model.safetensors").items():
+        torch.testing.assert_close(quarter[name], before + 0.25 * (whole[name] - before))
+    assert any(not torch.equal(whole[name], quarter[name]) for name in whole)
+
+
+def test_a_lesson_comes_first(make_recipe):
+    lesson = {"kinds": ["noun"], "steps": 2}
+    data = [{"kind": "world", "scenes": 12, "turns": 3, "kinds": ["noun", "size"]}]
+    recipe = make_recipe(data=data, train={"lessons": [lesson], "steps": 3})
+    assert train(recipe).steps == 3
+    recipe = make_recipe(out=recipe.out / "other", train={"lessons": [{**lesson, "kinds": ["witch"]}], "steps": 3})
+    with pytest.raises(InputError, match="none has a question of the kinds witch"):
+        train(recipe)
+
+
 def test_a_finished_run_goes_on_when_it_is_given_more_steps(make_recipe):
     train(make_recipe(train={"schedule": "constant_with_warmup", "warmup": 1}))
     recipe = make_recipe(train={"schedule": "constant_with_warmup", "warmup": 1, "steps": 8})
@@ -146,6 +170,19 @@ def test_checkpointed_activations_change_nothing_but_memory(make_recipe, tmp_pat
     train(plain)
     train(saved)
     assert [loss for _, loss in losses(saved.out)] == pytest.approx([loss for _, loss in losses(plain.out)], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
+def test_compiled_layers_learn_the_same(make_recipe, tmp_path):
+    plain = make_recipe(out=tmp_path / "plain", train={"steps": 3})
+    compiled = make_recipe(out=tmp_path / "compiled", train={"steps": 3, "compile": True})
+    train(plain)
+    train(compiled)
+    assert [loss for _, loss in losses(compiled.out)] == pytest.approx(
+        [loss for _, loss in losses(plain.out)], rel=1e-2
+    )
+    gar.load(str(compiled.out / "result"))
 
 
 def test_tensorboard_gets_the_losses(make_recipe):

@@ -141,6 +141,18 @@ def test_a_finished_model_may_begin_to_see_regions_in_closeups():
         load_config(Start(start="nano", closeup_size=65))
 
 
+def test_a_finished_model_that_gets_outlines_gives_the_same_answers_at_first(speaking_start, make_picture):
+    plain, processor = load_start(Start(start=str(speaking_start)), dtype=torch.float32)
+    model, _ = load_start(Start(start=str(speaking_start), outline_size=4), dtype=torch.float32)
+    regions = [Region.box(10, 10, 60, 50), Region.box(40, 30, 80, 58)]
+    text = processor.question_text("Is <Prompt0> in front of <Prompt1>?", [0, 1])
+    asked = dict(processor([make_picture(60, 90)], [text], [regions]))
+    assert torch.equal(logits(model, asked), logits(plain, asked))
+    with torch.no_grad():
+        model.model.outline_embed[-1].weight += 0.1
+    assert not torch.equal(logits(model, asked), logits(plain, asked))
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -26,6 +26,8 @@ _PUBLISHED_PATCH_SIZE = 14
 
 _MAX_CLOSEUP = 1024
 
+_MAX_OUTLINE = 64
+
 _TIMM_ARCHITECTURES: dict[str, dict[str, Any]] = {
     # timm's names, as they stand in published configurations (timm/models/eva.py, version 1.0.19)
     "vit_pe_core_large_patch14_336": {
@@ -152,6 +154,9 @@ class GARConfig(PreTrainedConfig):
     `class_token_ids`): a multiple of 32. 0: it sees that in the picture itself, where a small one is a few patches."""
     box_embedding: bool = False
     """Whether the mask-weighted token also says, exactly, where the region's box lies."""
+    outline_size: int = 0
+    """Side of the grid in which the mask-weighted token also says what the region's own mask and those of other prompts
+    cover of its box, by which one that is in front is told from one behind. 0: it does not."""
     prompt_token_ids: list[int] | tuple[int, ...] = ()
     """The tokens `<Prompt0>`, `<Prompt1>`, …: what speaks for a region, brought to the length of the token's own
     embedding, is added to each mention of it. Empty, as published: a mention is a word like any other, and only the
@@ -203,6 +208,11 @@ class GARConfig(PreTrainedConfig):
             raise CheckpointError(f"stem_dropout is {self.stem_dropout}; needed is a share from 0 up to but not 1")
         if self.box_embedding and not self.mask_token:
             raise CheckpointError("box_embedding is true and mask_token false: the box enters the mask-weighted token")
+        if not 0 <= self.outline_size <= _MAX_OUTLINE or (self.outline_size and not self.mask_token):
+            raise CheckpointError(
+                f"outline_size is {self.outline_size} with mask_token {self.mask_token}; needed is a number up to "
+                f"{_MAX_OUTLINE}, and a mask-weighted token to enter"
+            )
         import_module("gar.model.modeling")  # registers the model with the Auto classes, see gar.registration
 
     @property

@@ -37,6 +37,7 @@ from gar.model.replay import (
     box_waves,
     is_crop_tile,
     locate_pictures,
+    mask_outlines,
     mask_weights,
     pool_crops,
     replay_slots,
@@ -178,6 +179,10 @@ class GARModel(GARPreTrainedModel):
                 nn.Linear(2 * width, width),
             )
         self.box_embed = nn.Linear(BOX_WAVES, width) if config.box_embedding else None
+        self.outline_embed = None
+        if config.outline_size:
+            cells = 2 * config.outline_size**2
+            self.outline_embed = nn.Sequential(nn.Linear(cells, width), nn.GELU(), nn.Linear(width, width))
         self.class_scale = nn.Parameter(torch.empty(())) if config.class_token_ids else None
         self.post_init()
 
@@ -258,7 +263,8 @@ class GARModel(GARPreTrainedModel):
             )  # (R, P·P, D)
         spoken = None
         if config.mask_token or self.training:
-            weigh = partial(mask_weights, mask_values, region_boxes, region_index[:, 1], grids, first_tile)
+            lying = mask_values, region_boxes, region_index[:, 1], grids, first_tile
+            weigh = partial(mask_weights, *lying)
             of_cells, of_patches = config.feature_grid_size, config.vision_config.grid_size
             weight = weigh(side=of_cells)
             spoken = weight.to(cells.dtype) @ cells.flatten(0, 1)  # (R, D)
@@ -270,6 +276,9 @@ class GARModel(GARPreTrainedModel):
                     raise ValueError("closeup_size is set: give closeup_values and closeup_masks, or region_sights")
                 region_sights = self.look_closer(closeup_values, closeup_masks)
             spoken = spoken + self.speak(region_sights, region_boxes)
+            if self.outline_embed is not None:
+                outlines = mask_outlines(*lying, size=config.outline_size)
+                spoken = spoken + self.outline_embed(outlines.to(self.dtype))
         if config.mask_token:
             replay = torch.cat([replay, spoken[:, None]], dim=1)
         prompts = None

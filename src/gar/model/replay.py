@@ -23,6 +23,7 @@ __all__ = [
     "box_waves",
     "is_crop_tile",
     "locate_pictures",
+    "mask_outlines",
     "mask_weights",
     "pool_crops",
     "pool_moments",
@@ -35,6 +36,10 @@ BOX_WAVES = 48
 
 _SAMPLING_RATIO = 2
 """Sample points of one output cell along each axis, as published."""
+
+
+_OUTLINE_MARGIN = 0.1
+"""How much wider than the box an outline is to each side, in sides of the box."""
 
 
 def box_waves(boxes: torch.Tensor) -> torch.Tensor:
@@ -118,6 +123,26 @@ def roi_align(
     """
     tiles, cells_of_tile, width = features.shape
     side = round(cells_of_tile**0.5)
+    bags, weight = _roi_cells(boxes, grids, first_tile, side=side, size=size, spatial_scale=spatial_scale)
+    table = features.reshape(tiles * cells_of_tile, width).float()
+    pooled = F.embedding_bag(bags.view(-1, 16), table, per_sample_weights=weight.view(-1, 16), mode="sum")
+    return pooled.view(len(boxes), size * size, width).to(features.dtype)
+
+
+def _roi_cells(
+    boxes: torch.Tensor,
+    grids: torch.Tensor,
+    first_tile: torch.Tensor,
+    *,
+    side: int,
+    size: int,
+    spatial_scale: float = 1.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which cells of all tiles, T · side² in a row, each output cell of RoIAlign reads: 4 × 4 of them.
+
+    Returns:
+        Places (R, P·P, 16), int64, and their weights (R, P·P, 16).
+    """
     columns, rows = grids[:, 0], grids[:, 1]
     extent = torch.stack([columns, rows, columns, rows], dim=1) * side
     scaled = boxes.float() * extent * spatial_scale  # (R, 4) in cells
@@ -125,16 +150,47 @@ def roi_align(
     y_index, y_weight = axis_samples(scaled[:, 1], scaled[:, 3], rows * side, size)
 
     # cell (y, x) of the map lies in tile (y // g, x // g), at row y % g and column x % g of it
-    x_flat = (x_index // side) * cells_of_tile + x_index % side  # (R, P, 4)
-    y_flat = (y_index // side) * columns[:, None, None] * cells_of_tile + (y_index % side) * side
+    x_flat = (x_index // side) * side**2 + x_index % side  # (R, P, 4)
+    y_flat = (y_index // side) * columns[:, None, None] * side**2 + (y_index % side) * side
     flat = y_flat[:, :, None, :, None] + x_flat[:, None, :, None, :]  # (R, P, P, 4, 4)
-    flat = flat + (first_tile * cells_of_tile).view(-1, 1, 1, 1, 1)
+    flat = flat + (first_tile * side**2).view(-1, 1, 1, 1, 1)
     weight = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
+    return flat.flatten(3).flatten(1, 2), weight.flatten(3).flatten(1, 2)
 
-    bags = flat.reshape(-1, 16)  # one bag of 4 × 4 weighted cells an output cell
-    table = features.reshape(tiles * cells_of_tile, width).float()
-    pooled = F.embedding_bag(bags, table, per_sample_weights=weight.reshape(-1, 16), mode="sum")
-    return pooled.view(len(boxes), size * size, width).to(features.dtype)
+
+def mask_outlines(
+    mask_values: torch.Tensor,
+    boxes: torch.Tensor,
+    prompts: torch.Tensor,
+    grids: torch.Tensor,
+    first_tile: torch.Tensor,
+    *,
+    size: int,
+) -> torch.Tensor:
+    """How each region lies in its box and among the others: what its mask covers there, and what theirs cover.
+
+    The box is widened to each side by a tenth of its own. Where one thing is in front of another, the farther one's
+    mask ends where the nearer one's begins, within the outline that it would have alone.
+
+    Args:
+        mask_values: (T, 1, S, S), bit k set inside region `<PromptK>` of the tile's picture.
+        boxes: (R, 4) normalised xyxy.
+        prompts: (R,) prompt number of each region.
+        grids: (R, 2) columns and rows of tiles.
+        first_tile: (R,) index of the picture's first tile (the thumbnail not counted).
+        size: P.
+
+    Returns:
+        (R, 2·P·P) in float32, shares from 0 to 1: the region's own mask row by row, then those of other prompts.
+    """
+    boxes = boxes.float()
+    margin = _OUTLINE_MARGIN * (boxes[:, 2:] - boxes[:, :2])
+    wide = torch.cat([boxes[:, :2] - margin, boxes[:, 2:] + margin], dim=1)
+    cells, weight = _roi_cells(wide, grids, first_tile, side=mask_values.shape[-1], size=size)
+    bits = mask_values.to(torch.uint8).flatten()[cells]  # (R, P·P, 16)
+    bit = torch.ones_like(prompts, dtype=torch.uint8).bitwise_left_shift(prompts.to(torch.uint8)).view(-1, 1, 1)
+    covered = torch.stack([(bits & bit) != 0, (bits & ~bit) != 0], dim=1)  # (R, 2, P·P, 16)
+    return (covered * weight[:, None]).sum(-1).flatten(1)
 
 
 def is_crop_tile(tiles_per_sample: torch.Tensor, picture_tiles: torch.Tensor) -> torch.Tensor:

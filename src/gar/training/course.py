@@ -7,17 +7,25 @@ the trainer has nothing to shuffle and only one "epoch" to count.
 With `group`, every stretch of 50 steps is sorted by length and cut into steps, which are shuffled: so the samples of a
 step are of similar length, in all processes and accumulated batches, and no sample comes more than 50 steps early
 or late.
+
+In the steps of a lesson each sample keeps the questions of the lesson's kinds alone; one that has none gives its place
+to another, drawn at random.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from gar.errors import InputError
+from gar.training.recipe import Lesson
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
 
@@ -25,6 +33,9 @@ __all__ = ["Course"]
 
 _STRETCH = 50
 """Steps that are sorted by length together, as many as in transformers' own length grouping."""
+
+_DRAWS = 1000
+"""Items that are looked at for one that has questions of a lesson's kinds."""
 
 
 @lru_cache(maxsize=8)
@@ -41,6 +52,7 @@ class Course(Dataset[Sample | Skipped]):
         batch: Samples of a step, those of all processes and accumulated batches together.
         seed: Where the order comes from.
         lengths: A rough length of each item of the source; samples of similar length then share a step.
+        lessons: What is asked in the first steps.
 
     Example:
         >>> course = Course(source, steps=100, batch=8, seed=0)  # doctest: +SKIP
@@ -48,13 +60,24 @@ class Course(Dataset[Sample | Skipped]):
         (800, 1.6)
     """
 
-    def __init__(self, source: Source, *, steps: int, batch: int, seed: int, lengths: Sequence[int] | None = None):
+    def __init__(
+        self,
+        source: Source,
+        *,
+        steps: int,
+        batch: int,
+        seed: int,
+        lengths: Sequence[int] | None = None,
+        lessons: Sequence[Lesson] = (),
+    ):
         self.source = source
         self.steps = steps
         self.batch = batch
         self.seed = seed
         self.lengths = None if lengths is None else np.asarray(lengths)
         self._length = steps * batch
+        self._lessons = lessons
+        self._lesson_ends = [*accumulate(lesson.steps for lesson in lessons)]
         self._stretch: tuple[int, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
@@ -62,7 +85,24 @@ class Course(Dataset[Sample | Skipped]):
 
     def __getitem__(self, position: int) -> Sample | Skipped:
         epoch, index = self.place(position)
-        return self.source.draw(index, epoch)
+        item = self.source.draw(index, epoch)
+        lesson = bisect_right(self._lesson_ends, position // self.batch)
+        if lesson == len(self._lessons) or isinstance(item, Skipped):
+            return item
+        return self._taught(item, self._lessons[lesson].kinds, position)
+
+    def _taught(self, item: Sample | Skipped, kinds: Collection[str], position: int) -> Sample:
+        """A sample with nothing but questions of some kinds: this one, or another that has any."""
+        rng = np.random.default_rng([self.seed, position, 2])
+        epoch, _ = self.place(position)
+        for _ in range(_DRAWS):
+            if isinstance(item, Sample):
+                kept = [(turn, kind) for turn, kind in zip(item.turns, item.kinds, strict=False) if kind in kinds]
+                if kept:
+                    turns, own = zip(*kept, strict=True)
+                    return replace(item, turns=turns, kinds=own)
+            item = self.source.draw(int(rng.integers(len(self.source))), epoch)
+        raise InputError(f"train.lessons: of {_DRAWS} items none has a question of the kinds {', '.join(kinds)}")
 
     @property
     def epochs(self) -> float:

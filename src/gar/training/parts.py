@@ -2,7 +2,7 @@
 
 stem        a pretrained convolutional stem, but for its projection
 vision      the rest of the vision tower: patch convolution or stem projection, positions, blocks
-mask        the embedding of the mask
+mask        the embedding of the mask, and of how it lies among the others
 connector   the projector between vision and language
 region      what speaks for a region beside the tower's map: what its stem sees, and where the box lies
 language    the decoder with its embeddings and head
@@ -29,7 +29,7 @@ def part_of(name: str, *, has_stem: bool) -> str:
         >>> part_of("model.vision_tower.mask_embed.weight", has_stem=False)
         'mask'
     """
-    if "vision_tower.mask_embed." in name:
+    if "vision_tower.mask_embed." in name or "outline_embed." in name:
         return "mask"
     if "vision_tower.patch_embed." in name and has_stem and "patch_embed.proj." not in name:
         return "stem"

@@ -103,6 +103,9 @@ class Start(_Settings):
     closeup_size: int | None = Field(None, ge=1)
     """Pixels along a side of the close-ups in which the stem sees regions, a multiple of 32; by default as the start
     has it."""
+    outline_size: int | None = Field(None, ge=1)
+    """Side of the grid in which a region's mask and those of others in its box are told (`GARConfig.outline_size`); by
+    default as the start has it. A start without it begins with zeros there, and gives the same answers."""
     max_num_tiles: int | None = Field(None, ge=1)
     """Most tiles of one picture; by default as the start has it."""
 
@@ -185,6 +188,15 @@ class Words(_Settings):
     """The peak of the schedule."""
 
 
+class Lesson(_Settings):
+    """Steps in which only some kinds of questions are asked: beside all others, what is rare and hard is not learnt."""
+
+    kinds: tuple[str, ...] = Field(min_length=1)
+    """Kinds of questions of GraspWorld; in the first steps nothing else is asked, one lesson after the other."""
+    steps: int = Field(ge=1)
+    """Optimiser steps of the lesson; after the last one all there is is asked."""
+
+
 class Training(_Settings):
     """How is learnt."""
 
@@ -192,6 +204,8 @@ class Training(_Settings):
     """Optimiser steps."""
     epochs: float | None = Field(None, gt=0)
     """Passes over the data, in place of `steps`."""
+    lessons: tuple[Lesson, ...] = ()
+    """What is asked in the first steps, one lesson after the other; afterwards all there is."""
     batch_size: int = Field(8, ge=1)
     """Samples read at once by each process."""
     accumulate: int = Field(1, ge=1)
@@ -217,8 +231,14 @@ class Training(_Settings):
     """Gradients are scaled down to this norm; 0 leaves them as they are."""
     precision: Literal["bf16", "fp16", "fp32"] = "bf16"
     """Arithmetic of forward and backward pass; trained weights are kept in float32."""
+    compile: bool = False
+    """Whether torch compiles the decoder's layers, which makes steps faster after a minute or two (on a CPU it needs a
+    C++ compiler)."""
     gradient_checkpointing: bool = False
     """Whether activations are computed again in the backward pass, to save memory."""
+    blend: float = Field(1.0, gt=0, le=1)
+    """How far the result has gone from the weights at the start to those at the end, along the line between them (WiSE-FT,
+    arXiv 2109.01903): halfway, what was learnt is mostly there and what was forgotten for it mostly back."""
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
     mean_over: Literal["tokens", "answers"] = "tokens"
@@ -307,6 +327,8 @@ class Recipe(_Settings):
             raise ValueError("lora: adapters need a finished model (model.start)")
         if self.lora is not None and self.words is not None:
             raise ValueError("words: with lora the embeddings of words are not trained")
+        if self.lora is not None and self.train.blend < 1:
+            raise ValueError("train.blend: adapters begin at nothing; scale lora.alpha in its place")
         if self.lora is not None and self.train.part_learning_rates:
             raise ValueError("train.part_learning_rates: adapters have one learning rate, train.learning_rate")
         return self
@@ -448,8 +470,9 @@ def _settings_of(model: type[BaseModel], prefix: str) -> Iterator[Setting]:
         if not inner:
             yield Setting(f"{prefix}{name}", "" if field.is_required() else _plain(field.default), meaning)
         elif name != "data":
+            place = ".N" if get_origin(field.annotation) is tuple else ""
             for part in inner:
-                yield from _settings_of(part, f"{prefix}{name}.")
+                yield from _settings_of(part, f"{prefix}{name}{place}.")
         elif prefix:
             yield Setting(f"{prefix}{name}", "", f"{meaning} As `data`.")
         else:

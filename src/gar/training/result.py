@@ -42,6 +42,8 @@ def save_result(trainer: GroundingTrainer, processor: GARProcessor, recipe: Reci
             return
         dtype, folder = _DTYPES[recipe.result_dtype], recipe.out / "result"
         if recipe.lora is None:
+            if recipe.train.blend < 1:
+                _blend(weights, start, recipe.train.blend)
             _write(_plain(model.config, weights, dtype), processor, folder)
             return
         adapter = recipe.out / "adapter" if recipe.lora.merge else folder
@@ -49,6 +51,14 @@ def save_result(trainer: GroundingTrainer, processor: GARProcessor, recipe: Reci
     if recipe.lora.merge:
         base, _ = load_start(start, dtype=dtype)
         _write(merge_adapters(base, adapter), processor, folder)
+
+
+def _blend(weights: dict[str, torch.Tensor], start: Start, share: float) -> None:
+    """Moves trained weights back, a share of the way from the start."""
+    before, _ = load_start(start, dtype=torch.float32)
+    for name, tensor in before.state_dict().items():
+        if tensor.is_floating_point():
+            weights[name] = torch.lerp(tensor, weights[name].to("cpu", torch.float32), share)
 
 
 def _plain(config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:

@@ -215,6 +215,9 @@ def _load_model(recipe: Recipe, start: Start) -> tuple[Any, GARProcessor]:
     model, processor = load_start(start, dtype=dtype, quantize=lora.quantize if lora else None)
     model.model.language_model.set_attn_implementation(PACKED_ATTENTION)
     model.config.text_config.use_cache = False  # nothing is decoded; `save_result` turns it on again
+    if recipe.train.compile:
+        for layer in model.model.language_model.layers:
+            layer.compile(dynamic=True)
     if lora is None:
         freeze(model, frozen)
     else:
@@ -270,7 +273,9 @@ def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collat
     lengths = None
     if training.group_by_length:
         lengths = measure_lengths(source, collator, recipe.out / "lengths.npy", workers=training.workers)
-    return Course(source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths)
+    return Course(
+        source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths, lessons=recipe.train.lessons
+    )
 
 
 def _make_trainer(

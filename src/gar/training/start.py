@@ -62,7 +62,16 @@ def load_start(
             return _from_perception_lm(where, stored, settings, tiles, options)
         config = _config(stored, settings)
         processor = GARProcessor.from_pretrained(where, config=config, **tiles)
-        model: Any = GARForConditionalGeneration.from_pretrained(where, config=config, **options)
+        model: Any
+        model, told = GARForConditionalGeneration.from_pretrained(
+            where, config=config, output_loading_info=True, **options
+        )
+        if settings.outline_size and not stored.get("outline_size"):
+            told["missing_keys"] = {name for name in told["missing_keys"] if "outline_embed." not in name}
+            first, _, last = model.model.outline_embed
+            torch.nn.init.normal_(first.weight, std=0.02, generator=torch.Generator().manual_seed(0))
+            torch.nn.init.zeros_(last.weight)  # so that it says nothing as yet
+        refuse_incomplete(where, told)
         return model, processor
 
 
@@ -98,7 +107,7 @@ def _config(stored: dict[str, Any], settings: Start, crops: Sequence[int] | None
         stored = translate_published(layout) | {"replay_spatial_scale": 1.0}
     elif "mllm_config" in stored:
         stored = translate_published(stored)
-    changes = {"replay_spatial_scale": settings.replay_spatial_scale, "closeup_size": settings.closeup_size}
+    changes = {name: getattr(settings, name) for name in ("replay_spatial_scale", "closeup_size", "outline_size")}
     return GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
 
 

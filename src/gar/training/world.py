@@ -52,26 +52,24 @@ _PHOTOGRAPHED = 1 / 3
 
 _OFTEN = {
     "noun": 2,
-    "color": 2,
-    "relation": 4,
-    "which": 6,
-    "absent": 3,
-    "extreme": 3,
-    "order-left-right": 4,
-    "order-top-bottom": 3,
-    "relation-caption": 2,
+    "caption": 2,
+    "relation": 6,
+    "relation-caption": 5,
+    "which": 11,
+    "absent": 9,
+    "extreme": 2,
+    "order-left-right": 6,
+    "order-top-bottom": 4,
+    "order-size": 3,
+    "same": 2,
     "yes-no-noun": 2,
-    "yes-no-color": 2,
-    "yes-no-relation": 2,
-    "choice-noun": 2,
-    "choice-color": 2,
-    "choice-relation": 3,
-    "choice-which": 3,
-    "choice-position": 2,
-    "in-full": 4,
+    "yes-no-relation": 4,
+    "choice-relation": 4,
+    "choice-which": 6,
+    "in-full": 3,
 }
-"""Kinds of questions that are asked more often than others: above all those whose answer names a prompt, which take a
-small model longest to learn."""
+"""Kinds of questions that are asked more often than others: those that tell regions apart or relate them, which take a
+small model longest to learn. "Which" and "absent" can be asked of few scenes, and so are tried most often."""
 
 _ASKED = tuple(kind for kind in (*KINDS, *DRILLS) for _ in range(_OFTEN.get(kind, 1)))
 
@@ -138,6 +136,7 @@ class WorldSource(Source):
             masks=tuple(item.mask for item in objects),
             prompts=tuple(prompts),
             turns=tuple((turn.question, turn.answer) for turn in turns),
+            kinds=tuple(turn.kind for turn in turns),
             wording="one" if alone else "several",
             dialogue=False,
             picture=np.asarray(scene.image, dtype=np.uint8),
