@@ -87,7 +87,6 @@ def _pad(places: list[torch.Tensor]) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence(places, batch_first=True, padding_value=-1)
 
 
-@torch.compiler.disable  # rows differ in number and length from step to step
 def packed_attention(
     module: torch.nn.Module,
     query: torch.Tensor,

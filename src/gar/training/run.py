@@ -27,7 +27,7 @@ import torch
 from accelerate import PartialState
 from rich.console import Console
 from safetensors.torch import load_file, save_file
-from transformers import PrinterCallback, TrainingArguments
+from transformers import AttentionInterface, PrinterCallback, TrainingArguments
 from transformers.utils import logging
 
 from gar.errors import InputError, MissingExtraError
@@ -39,7 +39,7 @@ from gar.training.course import Course
 from gar.training.examination import Examination
 from gar.training.feature_cache import FeatureCache
 from gar.training.lengths import measure_lengths
-from gar.training.packing import PACKED_ATTENTION
+from gar.training.packing import PACKED_ATTENTION, packed_attention
 from gar.training.parts import freeze
 from gar.training.recipe import Recipe, Start, Words, to_yaml
 from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals, write_whole
@@ -216,6 +216,8 @@ def _load_model(recipe: Recipe, start: Start) -> tuple[Any, GARProcessor]:
     model.model.language_model.set_attn_implementation(PACKED_ATTENTION)
     model.config.text_config.use_cache = False  # nothing is decoded; `save_result` turns it on again
     if recipe.train.compile:
+        # but for the packed attention, whose rows differ in number and length from step to step
+        AttentionInterface.register(PACKED_ATTENTION, torch.compiler.disable(packed_attention))
         for layer in model.model.language_model.layers:
             layer.compile(dynamic=True)
     if lora is None:
