@@ -19,7 +19,15 @@ def test_the_recipes_of_the_package_are_read_and_told_as_they_are(name, tmp_path
 
 
 def test_the_recipes_are_those_that_are_promised():
-    assert RECIPES == ("gar-1b-lora", "gar-1b-paper", "gar-8b-lora", "nano", "nano-closeups", "nano-relations", "nano-which")
+    assert RECIPES == (
+        "gar-1b-lora",
+        "gar-1b-paper",
+        "gar-8b-lora",
+        "nano",
+        "nano-closeups",
+        "nano-relations",
+        "nano-which",
+    )
 
 
 def test_the_papers_recipe_has_64_samples_a_step_on_32_gpus():

@@ -275,9 +275,7 @@ def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collat
     lengths = None
     if training.group_by_length:
         lengths = measure_lengths(source, collator, recipe.out / "lengths.npy", workers=training.workers)
-    return Course(
-        source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths, lessons=recipe.train.lessons
-    )
+    return Course(source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths, lessons=recipe.train.lessons)
 
 
 def _make_trainer(
