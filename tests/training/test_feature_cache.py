@@ -62,7 +62,7 @@ def test_a_cached_sample_is_the_sources_with_features_in_place_of_the_picture(sh
             if isinstance(expected, Skipped):
                 assert own == expected
                 continue
-            for name in ("name", "prompts", "turns", "wording", "dialogue", "words"):
+            for name in ("name", "prompts", "turns", "kinds", "wording", "dialogue", "words"):
                 assert getattr(own, name) == getattr(expected, name), name
             assert all(np.array_equal(a, b) for a, b in zip(own.masks, expected.masks, strict=True))
             tiles, _, grid = processor.picture_inputs(expected.picture, expected.masks, expected.prompts)
@@ -117,7 +117,18 @@ def test_an_item_with_an_empty_mask_is_named_and_left_out(shard, world):
 def test_records_are_plain_json_and_features_half_precision(shard, world, tmp_path):
     shard(Torn(world))
     record = json.loads((tmp_path / "shard-00000.jsonl").read_text().splitlines()[0])[0]
-    assert set(record) == {"name", "masks", "prompts", "turns", "wording", "dialogue", "words", "tiles", "grid"}
+    assert set(record) == {
+        "name",
+        "masks",
+        "prompts",
+        "turns",
+        "kinds",
+        "wording",
+        "dialogue",
+        "words",
+        "tiles",
+        "grid",
+    }
     assert load_file(tmp_path / "shard-00000.safetensors")["features"].dtype == torch.float16
 
 

@@ -34,8 +34,6 @@ class Sample:
     adds. A question that itself begins with `<PromptK>: `, K not in `prompts`, is about a region that is not there:
     it has no replay tokens, and the next turn goes on with the regions.
     """
-    kinds: tuple[str, ...] = ()
-    """The kind of each turn, for lessons; empty where none are known."""
     wording: Literal["one", "several", "captions"] = "several"
     """How the regions are listed: one region alone; several and a question; several, described one a turn."""
     dialogue: bool = True
@@ -50,6 +48,8 @@ class Sample:
     """(columns, rows) of `patch_features`."""
     words: tuple[dict[str, str], ...] = ()
     """True words of each region by attribute, for the auxiliary loss; empty where none are known."""
+    kinds: tuple[str, ...] = ()
+    """The kind of each turn, for lessons; empty where none are known."""
 
 
 @dataclass(frozen=True)
