@@ -173,6 +173,7 @@ def test_checkpointed_activations_change_nothing_but_memory(make_recipe, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler's, which are not ours
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler")
 def test_compiled_layers_learn_the_same(make_recipe, tmp_path):
     plain = make_recipe(out=tmp_path / "plain", train={"steps": 3})
