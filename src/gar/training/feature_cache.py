@@ -46,6 +46,9 @@ from gar.training.start import load_start
 
 __all__ = ["CachedSource", "FeatureCache"]
 
+_FORMAT = 2
+"""Of the records; one of another format is never taken for one of this."""
+
 
 @dataclass(frozen=True)
 class FeatureCache:
@@ -106,6 +109,7 @@ class FeatureCache:
 
     def _name(self, processor: GARProcessor, stem: EfficientNetLiteStem) -> str:
         facts = {
+            "format": _FORMAT,
             "data": [spec.model_dump(mode="json") for spec in self.data],
             "seed": self.seed,
             "variants": self.variants,

@@ -176,10 +176,8 @@ class GroundingTrainer(Trainer):
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> EvalLoopOutput:
         """The held-out loss and what `examine` measures, of the averaged weights where there is an average."""
         averaged = nullcontext() if self.average is None else self.average.in_place()
-        with (
-            averaged,
-            torch.compiler.set_stance("force_eager"),
-        ):  # compiling for a few batches takes longer than they do
+        uncompiled = torch.compiler.set_stance("force_eager")  # compiling for a few batches takes longer than they do
+        with averaged, uncompiled:
             output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
             if self.examine is not None:
                 measured = self.examine(self.accelerator.unwrap_model(self.model), self.state.global_step)
