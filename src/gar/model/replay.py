@@ -37,7 +37,6 @@ BOX_WAVES = 48
 _SAMPLING_RATIO = 2
 """Sample points of one output cell along each axis, as published."""
 
-
 _OUTLINE_MARGIN = 0.1
 """How much wider than the box an outline is to each side, in sides of the box."""
 
@@ -188,7 +187,7 @@ def mask_outlines(
     wide = torch.cat([boxes[:, :2] - margin, boxes[:, 2:] + margin], dim=1)
     cells, weight = _roi_cells(wide, grids, first_tile, side=mask_values.shape[-1], size=size)
     bits = mask_values.to(torch.uint8).flatten()[cells]  # (R, P·P, 16)
-    bit = torch.ones_like(prompts, dtype=torch.uint8).bitwise_left_shift(prompts.to(torch.uint8)).view(-1, 1, 1)
+    bit = (1 << prompts).to(torch.uint8).view(-1, 1, 1)
     covered = torch.stack([(bits & bit) != 0, (bits & ~bit) != 0], dim=1)  # (R, 2, P·P, 16)
     return (covered * weight[:, None]).sum(-1).flatten(1)
 

@@ -89,12 +89,11 @@ class Course(Dataset[Sample | Skipped]):
         lesson = bisect_right(self._lesson_ends, position // self.batch)
         if lesson == len(self._lessons) or isinstance(item, Skipped):
             return item
-        return self._taught(item, self._lessons[lesson].kinds, position)
-
-    def _taught(self, item: Sample | Skipped, kinds: Collection[str], position: int) -> Sample:
-        """A sample with nothing but questions of some kinds: this one, or another that has any."""
         rng = np.random.default_rng([self.seed, position, 2])
-        epoch, _ = self.place(position)
+        return self._taught(item, self._lessons[lesson].kinds, epoch, rng)
+
+    def _taught(self, item: Sample | Skipped, kinds: Collection[str], epoch: int, rng: np.random.Generator) -> Sample:
+        """A sample with nothing but questions of some kinds: this one, or another that has any."""
         for _ in range(_DRAWS):
             if isinstance(item, Sample):
                 kept = [(turn, kind) for turn, kind in zip(item.turns, item.kinds, strict=False) if kind in kinds]
