@@ -35,7 +35,8 @@ nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano-
 	$(TRAIN) nano $(SETTINGS)
 	$(TRAIN) nano-closeups model.start=runs/nano/result $(SHARED)
 	$(TRAIN) nano-which model.start=runs/nano-closeups/result $(SHARED)
-	$(TRAIN) nano-relations model.start=runs/nano-which/result $(SHARED)
+	$(TRAIN) nano-depth model.start=runs/nano-which/result $(SHARED)
+	$(TRAIN) nano-relations model.start=runs/nano-depth/result $(SHARED)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict

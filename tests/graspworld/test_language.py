@@ -80,7 +80,7 @@ def test_attributes_are_those_of_the_object(turns):
     assert set(asked) >= {"noun", "color", "choice-noun", "choice-noun-reasoned", "choice-material"}
 
 
-def test_full_answers_are_true_and_few_come_unasked(turns):
+def test_full_answers_are_true_and_half_of_them_come_unasked(turns):
     said, asked = Counter(), Counter()
     for scene, prompts, turn in turns:
         if turn.kind != "in-full":
@@ -99,13 +99,15 @@ def test_full_answers_are_true_and_few_come_unasked(turns):
         elif re.match(r"The \w+ one from", turn.answer):
             said["position"] += 1
         else:
-            words = read_caption(turn.answer if turn.answer.endswith(".") else f"the {turn.answer}")
+            # "orange" alone may be either
+            readings = [turn.answer] if turn.answer.endswith(".") else [f"the {turn.answer}", f"it is {turn.answer}"]
+            own = own_words(scene, prompts, turn).items()
+            words = next((words for words in map(read_caption, readings) if words and words.items() <= own), {})
             assert words, turn
-            assert words.items() <= own_words(scene, prompts, turn).items(), turn
             said.update(words.keys())
     assert set(said) == {"noun", *ATTRIBUTES, "relation", "which", "position"}
     assert asked[False, True] == 0  # a word as it is needs no asking
-    assert 0.6 < asked[True, True] / (asked[True, True] + asked[True, False]) < 0.9
+    assert 0.35 < asked[True, True] / (asked[True, True] + asked[True, False]) < 0.65
 
 
 def test_a_question_of_multiple_choice_knows_its_bare_question_and_its_right_option(turns):
@@ -134,11 +136,12 @@ def test_yes_and_no_are_true(turns):
 
 def test_relations_are_true_and_wrong_ones_false(turns):
     for scene, prompts, turn in turns:
-        if "relation" not in turn.kind:
+        if "relation" not in turn.kind and turn.kind != "front-or-behind":
             continue
         a, b = (prompts[number] for number in turn.prompts)
-        if turn.kind == "relation":
+        if turn.kind in ("relation", "front-or-behind"):
             assert relation(scene, a, b) == read_relation(turn.answer)
+            assert turn.kind == "relation" or read_relation(turn.answer) in ("in front of", "behind")
         elif turn.kind == "relation-caption":
             assert relation(scene, a, b) == read_relation(turn.answer.replace("hidden behind", "hidden"))
             assert relation_is_true(scene, a, turn.answer, prompts)
@@ -289,7 +292,7 @@ def constant_answers(turns):
     for _, _, turn in turns:
         if turn.kind in (*CAPTION_KINDS, "absent"):
             continue
-        answer = read_relation(turn.answer) if turn.kind == "relation" else turn.answer
+        answer = read_relation(turn.answer) if turn.kind in ("relation", "front-or-behind") else turn.answer
         if turn.kind.endswith("-reasoned"):
             answer = answer.rstrip(".").rpartition(" ")[2]
         answers[turn.kind][answer] += 1

@@ -25,6 +25,7 @@ def test_the_recipes_are_those_that_are_promised():
         "gar-8b-lora",
         "nano",
         "nano-closeups",
+        "nano-depth",
         "nano-relations",
         "nano-which",
     )

@@ -1,14 +1,16 @@
 """Scenes as training data: which kinds of questions are asked of them, and what photographs are taken around."""
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gar.errors import InputError
-from gar.graspworld import read_relation
-from gar.training.world import WorldSource
+from gar.graspworld import read_relation, render_scene
+from gar.graspworld.relations import relation
+from gar.training.world import WORDS, WorldSource, object_words
 
 
 def questions(source):
@@ -29,6 +31,20 @@ def test_only_the_kinds_that_are_named_are_asked():
 def test_a_kind_that_is_not_there_is_named():
     with pytest.raises(InputError, match="there is no 'colour'; there are caption"):
         WorldSource(1, kinds=["noun", "colour"])
+
+
+def test_what_covers_a_part_of_another_is_in_front_and_that_one_behind():
+    told = 0
+    for seed in range(80):
+        scene = render_scene(seed, size=(192, 208))
+        words = [object_words(scene, index) for index in range(len(scene.objects))]
+        assert all(word in WORDS[name] for own in words for name, word in own.items() if name in WORDS)
+        for a, b in permutations(range(len(words)), 2):
+            if relation(scene, a, b) == "in front of":
+                assert words[a].get("depth") != "behind"  # it may be behind a third
+                assert words[b].get("depth") != "front"
+                told += {words[a].get("depth"), words[b].get("depth")} == {"front", "behind"}
+    assert told > 10
 
 
 @pytest.fixture

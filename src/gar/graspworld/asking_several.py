@@ -10,7 +10,7 @@ Choices:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 
 from gar.graspworld.asking_one import say_yes
@@ -51,9 +51,9 @@ def ask_relation_caption(facts: Facts) -> Turn | None:
     return Turn("relation-caption", (a, b), question, f"{own} It is {word} {prompt_name(b)}{other}.")
 
 
-def ask_relation(facts: Facts) -> Turn | None:
-    """Asks how one object stands to another."""
-    drawn = facts.pick_relation()
+def ask_relation(facts: Facts, *, among: Sequence[str] = RELATIONS) -> Turn | None:
+    """Asks how one object stands to another, where that is one of some relations."""
+    drawn = facts.pick_relation(among)
     if drawn is None:
         return None
     a, b, word = drawn

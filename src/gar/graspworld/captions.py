@@ -4,7 +4,8 @@ Choices:
 - A caption names what the object has of size, color, pattern, material and place, its noun, and at most one relation,
   which comes last. A word that the object does not have (`None`) is not said.
 - A region that is described alone may be related to the object nearest to it, by a name that fits nothing else in the
-  picture and only if that is large enough to be recognised; or to the mirror or picture that it is seen in.
+  picture and only if that is large, since what is not prompted is hard to recognise; or to the mirror or picture that
+  it is seen in.
 - A pattern is said by its word ("striped") or by what it is made of ("with white stripes"), a material by its
   adjective or as "made of wood".
 """
@@ -28,7 +29,6 @@ MATERIAL_ADJECTIVES = {"wood": "wooden", "fur": "furry"}
 """Where the adjective of a material is another word."""
 
 _RELATED = 0.75  # how often a caption names a relation, if it can
-_TOO_SMALL = ("tiny",)  # sizes of objects that are too small to be named in passing
 _WITH_PLACE = (
     "{np} {at} of the picture.",
     "{np} {at}.",
@@ -91,7 +91,7 @@ def _more(item: WorldObject) -> str:
 def _short_name(scene: Scene, index: int) -> str | None:
     """Names an object by its noun, or its color and noun, so that nothing else in the scene could be meant."""
     item = scene.objects[index]
-    if item.size in _TOO_SMALL or item.reflection_of is not None:
+    if item.size != "large" or item.reflection_of is not None:
         return None
     rivals = [
         other for n, other in enumerate(scene.objects) if n != index and not differ_clearly(item.noun, other.noun)

@@ -6,6 +6,8 @@ Choices:
 - Their questions ask for it, so that the same words never call for two kinds of answers.
 - Options are often sentences ("It is red."). Whoever has never answered in one finds none of them likely, so which is
   likeliest says little.
+- Which of two things is in front is the hardest relation to see and, where not all that overlap are prompted, a rare
+  one: it is also asked by itself.
 - In the two that need no picture the answer stands in the question; what is learned is to copy its letter, and to
   compare two words.
 """
@@ -18,7 +20,7 @@ from functools import partial
 
 from gar.graspworld.asking_choices import choose_attribute, choose_position, choose_relation, choose_which
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
-from gar.graspworld.asking_several import ask_same
+from gar.graspworld.asking_several import ask_relation, ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
 from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, shuffled_in
 
@@ -28,12 +30,12 @@ _ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
 
 _CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
     *(partial(choose_attribute, attribute=name) for name in _ATTRIBUTES),
-    choose_relation,
+    *(choose_relation,) * 3,
     choose_which,
     choose_position,
 )
 
-_UNASKED = 0.25
+_UNASKED = 0.5
 """Share of the sentences among full answers that come without having been asked for."""
 
 
@@ -65,6 +67,12 @@ def _answer_in_full(facts: Facts) -> Turn | None:
         return None
     asked_for = " Answer in full." if said.endswith(".") and not facts.flip(_UNASKED) else ""
     return Turn("in-full", turn.prompts, turn.bare_question + asked_for, said)
+
+
+def _front_or_behind(facts: Facts) -> Turn | None:
+    """Asks how two objects stand to each other of which one covers a part of the other."""
+    turn = ask_relation(facts, among=("in front of", "behind"))
+    return None if turn is None else replace(turn, kind="front-or-behind", chance=0.5)
 
 
 def _match_letter(facts: Facts) -> Turn | None:
@@ -105,6 +113,7 @@ DRILL_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
         for name in ("noun", "color", "pattern", "material", "shape")
     },
     "choice-relation-reasoned": _asking_for_reasons(partial(choose_relation, reasoned=True)),
+    "front-or-behind": _front_or_behind,
     "in-full": _answer_in_full,
     "match-letter": _match_letter,
     "match-word": _match_word,

@@ -140,9 +140,9 @@ class Facts:
 
     # Relations
 
-    def pick_relation(self) -> tuple[int, int, str] | None:
-        """Draws a pair that has a relation; over many scenes each relation is as frequent as any other."""
-        known = sorted(set(self.relations.values()), key=RELATIONS.index)
+    def pick_relation(self, among: Sequence[str] = RELATIONS) -> tuple[int, int, str] | None:
+        """Draws a pair that has one of some relations; over many scenes each is as frequent as any other."""
+        known = sorted({word for word in self.relations.values() if word in among}, key=RELATIONS.index)
         if not known:
             return None
         odds = np.array([_RELATION_WEIGHTS[RELATIONS.index(word)] for word in known])

@@ -237,8 +237,9 @@ class Training(_Settings):
     gradient_checkpointing: bool = False
     """Whether activations are computed again in the backward pass, to save memory."""
     blend: float = Field(1.0, gt=0, le=1)
-    """How far the result has gone from the weights at the start to those at the end, on the line between them (WiSE-FT,
-    arXiv 2109.01903): halfway, what was learnt is mostly there and what was forgotten for it mostly back."""
+    """How far the result's decoder has gone from its weights at the start to those at the end, on the line between them
+    (WiSE-FT, arXiv 2109.01903): halfway, what was learnt is mostly there and what was forgotten for it mostly back.
+    Other parts, which learn to see and forget little, are as at the end."""
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
     mean_over: Literal["tokens", "answers"] = "tokens"

@@ -17,6 +17,7 @@ import torch
 from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
 from gar.training.adapters import merge_adapters
+from gar.training.parts import part_of
 from gar.training.recipe import Recipe, Start
 from gar.training.start import load_start
 from gar.training.trainer import GroundingTrainer
@@ -54,10 +55,10 @@ def save_result(trainer: GroundingTrainer, processor: GARProcessor, recipe: Reci
 
 
 def _blend(weights: dict[str, torch.Tensor], start: Start, share: float) -> None:
-    """Moves trained weights back, a share of the way from the start."""
+    """Moves trained weights of the decoder back, a share of the way from the start."""
     before, _ = load_start(start, dtype=torch.float32)
     for name, tensor in before.state_dict().items():
-        if tensor.is_floating_point():
+        if part_of(name, has_stem=False) == "language":
             weights[name] = torch.lerp(tensor, weights[name].to("cpu", torch.float32), share)
 
 

@@ -20,7 +20,6 @@ from gar.graspworld import (
     SHAPES,
     Scene,
     Turn,
-    WorldObject,
     attribute_words,
     choose_prompts,
     render_scene,
@@ -30,6 +29,7 @@ from gar.graspworld.language import DRILLS, MAX_PROMPTS
 from gar.graspworld.nouns import NOUNS
 from gar.graspworld.photograph_folder import Photograph, open_photographs
 from gar.graspworld.photographs import cut_out, photograph_scene
+from gar.graspworld.relations import relation
 from gar.processing.prompts import SINGLE_PROMPT
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
@@ -41,6 +41,7 @@ WORDS = {
     **{name: tuple(words) for name, words in ATTRIBUTES.items() if name not in ("place", "shape")},
     "row": ("top", "middle", "bottom"),
     "column": ("left", "center", "right"),
+    "depth": ("front", "behind"),
 }
 """The words of each attribute that a region's features are made to point at; a place is two of them."""
 
@@ -51,22 +52,25 @@ _PHOTOGRAPHED = 1 / 3
 """Share of the scenes that are parts of photographs, where there are any."""
 
 _OFTEN = {
-    "noun": 2,
-    "caption": 2,
-    "relation": 6,
-    "relation-caption": 5,
+    "noun": 4,
+    "material": 2,
+    "caption": 3,
+    "relation": 5,
+    "front-or-behind": 6,
+    "relation-caption": 4,
     "which": 11,
-    "absent": 9,
+    "absent": 10,
     "extreme": 2,
     "order-left-right": 6,
     "order-top-bottom": 4,
-    "order-size": 3,
+    "order-size": 2,
     "same": 2,
-    "yes-no-noun": 2,
-    "yes-no-relation": 4,
-    "choice-relation": 4,
+    "yes-no-noun": 4,
+    "yes-no-material": 2,
+    "yes-no-relation": 5,
+    "choice-relation": 5,
     "choice-which": 6,
-    "in-full": 3,
+    "in-full": 10,
 }
 """Kinds of questions that are asked more often than others: those that tell regions apart or relate them, which take a
 small model longest to learn. "Which" and "absent" can be asked of few scenes, and so are tried most often."""
@@ -130,17 +134,16 @@ class WorldSource(Source):
         prompts, alone, turns = choose_turns(
             scene, np.random.default_rng([seed, 1, epoch]), turns=self.turns, kinds=self._kinds
         )
-        objects = [scene.objects[number] for number in prompts.values()]
         return Sample(
             name=f"GraspWorld {self.split} {seed}",
-            masks=tuple(item.mask for item in objects),
+            masks=tuple(scene.objects[index].mask for index in prompts.values()),
             prompts=tuple(prompts),
             turns=tuple((turn.question, turn.answer) for turn in turns),
             kinds=tuple(turn.kind for turn in turns),
             wording="one" if alone else "several",
             dialogue=False,
             picture=np.asarray(scene.image, dtype=np.uint8),
-            words=tuple(object_words(item) for item in objects),
+            words=tuple(object_words(scene, index) for index in prompts.values()),
         )
 
     def _scene(self, seed: int) -> Scene:
@@ -193,10 +196,21 @@ def choose_turns(
     return prompts, False, write_turns(scene, prompts, rng, n=turns, kinds=kinds)
 
 
-def object_words(item: WorldObject) -> dict[str, str]:
-    """The words that are true of an object, its place in two: "top left" is row "top", column "left"."""
-    words = dict(attribute_words(item))
+def object_words(scene: Scene, index: int) -> dict[str, str]:
+    """The words of `WORDS` that are true of an object.
+
+    Its place is two of them: "top left" is row "top", column "left". An object that covers a part of another and is
+    covered by none is in "front", one of which the opposite is true "behind".
+
+    Args:
+        scene: A scene.
+        index: Index of the object in `scene.objects`.
+    """
+    words = attribute_words(scene.objects[index])
     if "place" in words:
         row, _, column = words.pop("place").rpartition(" ")
         words |= {"row": row or "middle", "column": column}
+    found = {relation(scene, index, other) for other in range(len(scene.objects)) if other != index}
+    if ("in front of" in found) != ("behind" in found):
+        words["depth"] = "front" if "in front of" in found else "behind"
     return words
