@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from gar.benchmarks.asking import average_over_orders, exact_match, letter_of, probabilities, ways_of_asking
+from gar.benchmarks.asking import (
+    average_over_orders,
+    exact_match,
+    letter_of,
+    option_probabilities,
+    probabilities,
+    ways_of_asking,
+)
 from gar.benchmarks.items import Record
 from gar.processing import multiple_choice
 
@@ -21,7 +28,7 @@ def test_an_open_question_is_asked_once():
 
 
 def test_multiple_choice_is_worded_as_our_models_learnt_it():
-    written, _ = ways_of_asking("What color is <Prompt0>?", OPTIONS)
+    written, *_ = ways_of_asking("What color is <Prompt0>?", OPTIONS)
     assert written.text == multiple_choice("What color is <Prompt0>?", OPTIONS)
 
 
@@ -30,9 +37,21 @@ def test_a_system_without_probabilities_is_not_asked_for_them():
 
 
 def test_in_the_cyclic_orders_each_option_stands_under_each_letter_once():
-    orders = [asked.text.splitlines()[2:5] for asked in ways_of_asking("?", OPTIONS, cyclic=True)[1:]]
+    orders = [asked.text.splitlines()[2:5] for asked in ways_of_asking("?", OPTIONS, cyclic=True)[1:-1]]
     seen = {tuple(line.split(". ")) for order in orders for line in order}
     assert seen == {(letter, option) for letter in "ABC" for option in OPTIONS}
+
+
+def test_options_are_also_answers_to_the_question_alone():
+    asked = ways_of_asking("What color is <Prompt0>?", OPTIONS)[-1]
+    assert (asked.way, asked.text, asked.choices) == ("options", "What color is <Prompt0>?", OPTIONS)
+    answered = record({"options": [0.1, 0.7, 0.2]})
+    assert letter_of(option_probabilities(answered)) == "B"
+    assert option_probabilities(record({"letters": [0.1, 0.7, 0.2]})) is None
+
+
+def test_options_that_are_alike_are_not_scored_as_answers():
+    assert [asked.way for asked in ways_of_asking("?", ("red", "red ", "blue"))] == ["written", "letters"]
 
 
 def test_averaging_over_orders_undoes_a_bias_to_a_letter():

@@ -102,7 +102,8 @@ def test_items_hold_answers_and_how_they_did(make_run, tmp_path):
     assert items["3"]["flags"] == ["wrong", "unparsed", "failed"]
     assert items["3"]["views"][0]["answers"][0]["error"] == "it did not answer"
     assert items["1"]["prompts"] == 2
-    assert items["1"]["views"][0]["answers"][0]["shares"] == [["letters", [0.1, 0.7, 0.1, 0.1]]]
+    shares = [0.1, 0.7, 0.1, 0.1]
+    assert items["1"]["views"][0]["answers"][0]["shares"] == [["letters", shares], ["options", shares]]
 
 
 def test_runs_that_were_shown_the_same_share_a_picture_and_others_do_not(make_run, tmp_path):

@@ -38,19 +38,21 @@ def test_every_item_is_asked_once_in_each_way(loaded, rule_system, tmp_path):
     run(VQA, system, loaded, tmp_path / "run", cyclic=True, on_progress=lambda *step: steps.append(step))
     told = lines(tmp_path / "run")
     assert sorted(int(line["item"]) for line in told) == list(range(20))
-    assert {tuple(line["replies"]) for line in told} == {("written", "letters", "letters/1", "letters/2", "letters/3")}
-    assert len(system.asked) == 20 * 5
+    ways = ("written", "letters", "letters/1", "letters/2", "letters/3", "options")
+    assert {tuple(line["replies"]) for line in told} == {ways}
+    assert len(system.asked) == 20 * 6
     assert steps[0] == (0, 20)
     assert steps[-1] == (20, 20)
 
 
-def test_all_three_ways_of_choosing_are_scored(loaded, rule_system, tmp_path):
+def test_all_ways_of_choosing_are_scored(loaded, rule_system, tmp_path):
     run(VQA, rule_system("B"), loaded, tmp_path / "run", cyclic=True)
     (table,) = score_run(tmp_path / "run")
     found = {(score.metric, score.group): score.value for score in table.scores}
     assert found["exact match", None] == found["letters scored", None] == 0.25
     # a system that knows only its letter finds all options equally likely, and then the first is taken
     assert found["letters scored, all orders", None] == 0.25
+    assert found["options scored", None] == 0.25
     assert found["exact match", "shape"] == 0.5
     assert json.loads((tmp_path / "run/scores.json").read_text())["tables"][0]["marks"]["1"]["exact"] == 1.0
 

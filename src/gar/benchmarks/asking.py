@@ -3,6 +3,7 @@
     written      the published prompt; the system writes its answer
     letters      the same prompt; the probability of each letter as the answer
     letters/K    the same with the options moved on by K places (K = 1, 2, …), each under another letter
+    options      the question alone; the probability of each option as the whole answer
 
 An option's probability averaged over all its places (`average_over_orders`) owes nothing to the letters: each
 option stood under each letter once. That is the cyclic permutation of Zheng et al., "Large Language Models Are Not
@@ -19,9 +20,20 @@ import numpy as np
 
 from gar.benchmarks.items import LETTERS, WRITTEN, Record, item_text
 
-__all__ = ["LETTERS_WAY", "Asked", "average_over_orders", "exact_match", "letter_of", "probabilities", "ways_of_asking"]
+__all__ = [
+    "LETTERS_WAY",
+    "OPTIONS_WAY",
+    "Asked",
+    "average_over_orders",
+    "exact_match",
+    "letter_of",
+    "option_probabilities",
+    "probabilities",
+    "ways_of_asking",
+]
 
 LETTERS_WAY = "letters"
+OPTIONS_WAY = "options"
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ def ways_of_asking(
 
     Example:
         >>> [asked.way for asked in ways_of_asking("Which?", ["red", "blue", "green"], cyclic=True)]
-        ['written', 'letters', 'letters/1', 'letters/2']
+        ['written', 'letters', 'letters/1', 'letters/2', 'options']
         >>> print(ways_of_asking("Which?", ["red", "blue"], cyclic=True)[2].text)
         Question: Which?
         Options:
@@ -60,6 +72,8 @@ def ways_of_asking(
         for shift in range(len(options) if cyclic else 1):
             moved = [*options[shift:], *options[:shift]]
             asked.append(Asked(_way(shift), item_text(question, moved), letters))
+        if question and len({option.strip() for option in options}) == len(options):  # else none is the likeliest
+            asked.append(Asked(OPTIONS_WAY, question, tuple(options)))
     return asked
 
 
@@ -76,12 +90,20 @@ def probabilities(record: Record, shift: int = 0) -> np.ndarray | None:
         >>> probabilities(moved, 2).tolist()
         [0.2, 0.1, 0.7]
     """
-    reply: Mapping[str, Any] = record.replies.get(_way(shift), {})
-    values = reply.get("probabilities")
-    if values is None or len(values) != len(record.options):
-        return None
+    values = _shares(record, _way(shift))
     # Place j showed option (j + shift) mod C.
-    return np.roll(np.asarray(values, np.float64), shift)
+    return None if values is None else np.roll(values, shift)
+
+
+def option_probabilities(record: Record) -> np.ndarray | None:
+    """(C,) The probability of each option as the answer to the question alone; None if not given."""
+    return _shares(record, OPTIONS_WAY)
+
+
+def _shares(record: Record, way: str) -> np.ndarray | None:
+    reply: Mapping[str, Any] = record.replies.get(way, {})
+    values = reply.get("probabilities")
+    return None if values is None or len(values) != len(record.options) else np.asarray(values, np.float64)
 
 
 def average_over_orders(record: Record) -> np.ndarray | None:

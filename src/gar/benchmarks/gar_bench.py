@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gar.benchmarks.asking import average_over_orders, exact_match, letter_of, probabilities
+from gar.benchmarks.asking import average_over_orders, exact_match, letter_of, option_probabilities, probabilities
 from gar.benchmarks.benchmark import Benchmark, Cached, Judging, Mark, Metric, Replies, View, mean_of
 from gar.benchmarks.items import LETTERS, Item, Loaded, Missing, Record, Shown, given
 from gar.benchmarks.judge import JudgeRequest
@@ -136,11 +136,12 @@ def mark_choice(record: Record, verdicts: Replies | None = None) -> Mark:
     """Marks multiple choice in each way that it was asked."""
     answer = str(record.facts["answer"])
     values = {"exact": float(exact_match(record.text, answer))}
-    scored, averaged = probabilities(record), average_over_orders(record)
-    if scored is not None:
-        values["letters"] = float(letter_of(scored) == answer)
-    if averaged is not None:
-        values["averaged"] = float(letter_of(averaged) == answer)
+    scored = {
+        "letters": probabilities(record),
+        "averaged": average_over_orders(record),
+        "options": option_probabilities(record),
+    }
+    values |= {name: float(letter_of(shares) == answer) for name, shares in scored.items() if shares is not None}
     readable = any(exact_match(record.text, letter) for letter in LETTERS[: len(record.options)])
     return Mark(values, unparsed=int(not readable))
 
@@ -154,8 +155,10 @@ CHOICE_METRICS = (
     Metric("exact match", ("exact",), mean_of("exact"), floors=letter_floors),
     Metric("letters scored", ("letters",), mean_of("letters"), floors=letter_floors),
     Metric("letters scored, all orders", ("averaged",), mean_of("averaged"), floors=letter_floors),
+    Metric("options scored", ("options",), mean_of("options"), floors=letter_floors),
 )
-"""The published score, the most probable letter, and the most probable option over all cyclic orders."""
+"""The published score, the most probable letter, the most probable option over all cyclic orders, and the most probable
+option as the answer to the question alone."""
 
 
 # What the judge is asked

@@ -119,6 +119,7 @@ GRASPWORLD = Benchmark(
         Metric("exact match", ("exact",), mean_of("exact"), floors=_floors),
         Metric("letters scored", ("letters",), mean_of("letters"), floors=_floors),
         Metric("letters scored, all orders", ("averaged",), mean_of("averaged"), floors=_floors),
+        Metric("options scored", ("options",), mean_of("options"), floors=_floors),
         Metric("attributes described", ("attributes",), mean_of("attributes"), floors=_floors),
     ),
     read_cache=_read_cache,

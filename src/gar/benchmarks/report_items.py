@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gar.benchmarks.asking import average_over_orders, probabilities
+from gar.benchmarks.asking import average_over_orders, option_probabilities, probabilities
 from gar.benchmarks.items import WRITTEN, Record
 from gar.benchmarks.report_runs import Reported, prompts_of
 
@@ -141,7 +141,11 @@ def _told(name: str, value: Any, record: Record) -> bool:
 def _answer(record: Record, run: Reported, number: int, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     outcome = run.outcomes[record.id]
     reply = record.replies.get(WRITTEN, {})
-    shares = {"letters": probabilities(record), "all orders": average_over_orders(record)}
+    shares = {
+        "letters": probabilities(record),
+        "all orders": average_over_orders(record),
+        "options": option_probabilities(record),
+    }
     return {
         "run": number,
         "text": short(record.text),

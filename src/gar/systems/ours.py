@@ -83,14 +83,21 @@ class OurModel:
             raise InputError(f"{self.name} answers about pictures, not about videos")
         regions = cast("Sequence[Region]", question.regions)
         limit = int(self.assistant.model.config.max_regions)
-        text, notes = question.text, ()
+        text, choices, notes = question.text, question.choices, ()
         if text is not None and len(regions) > limit:
-            for number in prompts_in(text):
-                if limit <= number < len(regions):
-                    text = text.replace(prompt_name(number), f"Prompt{number}")
+            text = _without_names(text, range(limit, len(regions)))
+            choices = choices and tuple(_without_names(choice, range(limit, len(regions))) for choice in choices)
             notes = (f"regions {limit} to {len(regions) - 1} were not shown: the model has {limit} prompt tokens",)
             regions = regions[:limit]
-        return Request(cast("Any", question.picture), text, regions, question.choices), notes
+        return Request(cast("Any", question.picture), text, regions, choices), notes
+
+
+def _without_names(text: str, numbers: range) -> str:
+    """A text in which regions that are not shown are plain words."""
+    for number in prompts_in(text):
+        if number in numbers:
+            text = text.replace(prompt_name(number), f"Prompt{number}")
+    return text
 
 
 def _reply(answer: Answer, notes: tuple[str, ...]) -> Reply:
