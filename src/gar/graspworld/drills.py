@@ -30,7 +30,7 @@ _ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
 
 _CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
     *(partial(choose_attribute, attribute=name) for name in _ATTRIBUTES),
-    *(choose_relation,) * 3,
+    *(choose_relation,) * 3,  # which is said from either side, and so in the most ways
     choose_which,
     choose_position,
 )
