@@ -141,7 +141,7 @@ def test_a_lesson_comes_first(make_recipe):
     recipe = make_recipe(data=data, train={"lessons": [lesson], "steps": 3})
     assert train(recipe).steps == 3
     recipe = make_recipe(out=recipe.out / "other", train={"lessons": [{**lesson, "kinds": ["witch"]}], "steps": 3})
-    with pytest.raises(InputError, match="none has a question of the kinds witch"):
+    with pytest.raises(InputError, match="there is no 'witch'; there are caption"):
         train(recipe)
 
 

@@ -52,7 +52,7 @@ from gar.training.start import load_start
 from gar.training.tokenizer import MAX_PROMPTS
 from gar.training.trainer import GroundingTrainer
 from gar.training.words import learn_words, look_at_regions, share_of_right_words, word_tokens
-from gar.training.world import WORDS
+from gar.training.world import WORDS, check_kinds
 
 __all__ = ["Outcome", "train"]
 
@@ -270,6 +270,8 @@ def _open_held_out(recipe: Recipe, processor: GARProcessor) -> Source:
 
 def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collator: SampleCollator) -> Course:
     training = recipe.train
+    for lesson in training.lessons:
+        check_kinds(lesson.kinds, "train.lessons")
     batch = training.batch_size * training.accumulate * args.world_size
     steps = training.steps or math.ceil((training.epochs or 0.0) * len(source) / batch)
     lengths = None

@@ -34,7 +34,7 @@ from gar.processing.prompts import SINGLE_PROMPT
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
 
-__all__ = ["MAX_PROMPTS", "WORDS", "WorldSource", "choose_turns", "object_words"]
+__all__ = ["MAX_PROMPTS", "WORDS", "WorldSource", "check_kinds", "choose_turns", "object_words"]
 
 WORDS = {
     "noun": tuple(dict.fromkeys([*SHAPES, "mirror", "picture frame", "screen", *NOUNS])),
@@ -111,8 +111,7 @@ class WorldSource(Source):
             raise InputError(f"scenes={scenes}, first_seed={first_seed}, turns={turns}; needed: from 1, 0 and 1 up")
         if split not in ("train", "held-out"):
             raise InputError(f"split={split!r}; there are 'train' and 'held-out'")
-        if unknown := [kind for kind in kinds if kind not in _ASKED]:
-            raise InputError(f"kinds: there is no {unknown[0]!r}; there are {', '.join((*KINDS, *DRILLS))}")
+        check_kinds(kinds, "kinds")
         self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
         self._kinds = tuple(kinds) or _ASKED
         shown = [each for folder in photographs for each in open_photographs(folder)]
@@ -157,6 +156,16 @@ class WorldSource(Source):
             else:
                 self._last = seed, render_scene(seed, split=self.split, cutouts=self._cutouts)
         return self._last[1]
+
+
+def check_kinds(kinds: Sequence[str], setting: str) -> None:
+    """Checks kinds of questions.
+
+    Raises:
+        InputError: One is unknown; the message begins with the setting's name.
+    """
+    if unknown := [kind for kind in kinds if kind not in _ASKED]:
+        raise InputError(f"{setting}: there is no {unknown[0]!r}; there are {', '.join((*KINDS, *DRILLS))}")
 
 
 def _by_noun(photographs: Sequence[Photograph]) -> tuple[dict[str, list[Photograph]], np.ndarray]:
