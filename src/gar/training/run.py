@@ -92,6 +92,8 @@ def train(recipe: Recipe) -> Outcome:
         MissingExtraError: A setting needs a package that is not installed.
     """
     _check_machine(recipe)
+    for lesson in recipe.train.lessons:  # before features are made, which takes long
+        check_kinds(lesson.kinds, "train.lessons")
     logging.disable_progress_bar()
     args = _arguments(recipe)
     with args.main_process_first(local=False, desc="start"):
@@ -270,8 +272,6 @@ def _open_held_out(recipe: Recipe, processor: GARProcessor) -> Source:
 
 def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collator: SampleCollator) -> Course:
     training = recipe.train
-    for lesson in training.lessons:
-        check_kinds(lesson.kinds, "train.lessons")
     batch = training.batch_size * training.accumulate * args.world_size
     steps = training.steps or math.ceil((training.epochs or 0.0) * len(source) / batch)
     lengths = None
