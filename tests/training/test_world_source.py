@@ -10,7 +10,7 @@ from PIL import Image
 from gar.errors import InputError
 from gar.graspworld import read_relation, render_scene
 from gar.graspworld.relations import relation
-from gar.training.world import WORDS, WorldSource, object_words
+from gar.training.world import WORDS, WorldSource, choose_turns, object_words
 
 
 def questions(source):
@@ -45,6 +45,22 @@ def test_what_covers_a_part_of_another_is_in_front_and_that_one_behind():
                 assert words[b].get("depth") != "front"
                 told += {words[a].get("depth"), words[b].get("depth")} == {"front", "behind"}
     assert told > 10
+
+
+def test_what_has_a_color_is_described_alone_twice_as_often():
+    drawn = {True: 0, False: 0}
+    there = {True: 0, False: 0}
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        scene = render_scene(seed, size=(192, 208))
+        for item in scene.objects:
+            there[item.color is not None] += 1
+        for _ in range(60):
+            prompts, alone, _ = choose_turns(scene, rng, turns=1, kinds=["noun"])
+            if alone:
+                drawn[scene.objects[next(iter(prompts.values()))].color is not None] += 1
+    odds = (drawn[True] / drawn[False]) / (there[True] / there[False])
+    assert 1.4 < odds < 2.8
 
 
 @pytest.fixture

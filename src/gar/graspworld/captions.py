@@ -1,8 +1,11 @@
 """What is said about one object: words that are true of it, and sentences that a person would write.
 
 Choices:
-- A caption names what the object has of size, color, pattern, material and place, its noun, and at most one relation,
-  which comes last. A word that the object does not have (`None`) is not said.
+- A caption names what the object has of size, color, pattern and material, its noun, its place, and at most one
+  relation, which comes last. A word that the object does not have (`None`) is not said.
+- Near the border of two cells the place is the one that the middle of the object lies in: it is true, although no
+  question asks for it. Were it left out there, a small model would leave it out wherever it is unsure, which was the
+  case for 12 % of all objects.
 - A region that is described alone may be related to the object nearest to it, by a name that fits nothing else in the
   picture and only if that is large, since what is not prompted is hard to recognise; or to the mirror or picture that
   it is seen in.
@@ -29,7 +32,7 @@ MATERIAL_ADJECTIVES = {"wood": "wooden", "fur": "furry"}
 """Where the adjective of a material is another word."""
 
 _RELATED = 0.75  # how often a caption names a relation, if it can
-_WITH_PLACE = (
+_TEMPLATES = (
     "{np} {at} of the picture.",
     "{np} {at}.",
     "{at} of the picture, there {be} {np}.",
@@ -40,13 +43,6 @@ _WITH_PLACE = (
     "{np}, which {be} {at} of the picture.",
     "{short} {at}.{more}",
     "{short}, located {at} of the picture.{more}",
-)
-_WITHOUT_PLACE = (
-    "{np}.",
-    "this {be} {np}.",
-    "the region shows {np}.",
-    "here {be} {np}.",
-    "{short}.{more}",
 )
 
 
@@ -137,12 +133,12 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
         related: Whether a relation to another object may be named.
     """
     item = scene.objects[index]
-    templates = _WITH_PLACE if item.place else _WITHOUT_PLACE
+    templates = _TEMPLATES
     if is_uncounted(item.noun):
         templates = tuple(template for template in templates if "{more}" in template)
     text = pick(rng, templates).format(
         np=noun_phrase(item, rng),
-        at=place_phrase(item.place) if item.place else "",
+        at=place_phrase(item.cell),
         be="are" if is_plural(item.noun) else "is",
         short=with_article(item.noun, None if is_uncounted(item.noun) else _size_word(item.size)),
         more=_more(item),

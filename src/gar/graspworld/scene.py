@@ -28,7 +28,7 @@ from gar.graspworld.color_names import color_of
 from gar.graspworld.compose import compose
 from gar.graspworld.plans import Planner
 from gar.graspworld.stage import Placed, Stage
-from gar.graspworld.vocabulary import HELD_OUT_VERSION, SIZES, SPLITS, Split, place_of, size_of
+from gar.graspworld.vocabulary import HELD_OUT_VERSION, SIZES, SPLITS, Split, cell_of, place_of, size_of
 
 __all__ = ["Scene", "WorldObject", "render_scene"]
 
@@ -85,6 +85,13 @@ class WorldObject:
     def centroid(self) -> tuple[float, float]:
         """Centroid (x, y) of the visible mask, in pixels; the middle of the top-left pixel is (0.5, 0.5)."""
         return centroid_of(self.mask, self.box)
+
+    @property
+    def cell(self) -> str:
+        """The one of `PLACES` that the centroid lies in, however near to its border."""
+        height, width = self.mask.shape
+        x, y = self.centroid
+        return cell_of(x / width, y / height)
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ __all__ = [
     "SPLITS",
     "STYLES",
     "Split",
+    "cell_of",
     "is_held_out",
     "opposite",
     "place_of",
@@ -122,21 +123,23 @@ def size_of(share: float) -> str | None:
     return next((size for size, (low, high) in SIZE_SHARES.items() if low <= share <= high), None)
 
 
-def _third(value: float) -> int | None:
-    """Which third of [0, 1] a coordinate lies in; None too close to a border between two."""
-    if min(abs(value - 1 / 3), abs(value - 2 / 3)) < PLACE_MARGIN:
-        return None
-    return min(int(value * 3), 2)
+def cell_of(x: float, y: float) -> str:
+    """Names the cell of a point, x to the right and y down, both in [0, 1].
+
+    >>> cell_of(0.1, 0.5), cell_of(0.33, 0.5)
+    ('middle left', 'middle left')
+    """
+    return PLACES[3 * min(int(y * 3), 2) + min(int(x * 3), 2)]
 
 
 def place_of(x: float, y: float) -> str | None:
-    """Names the cell of a point, x to the right and y down, both in [0, 1]; None too close to a border.
+    """Names the cell of a point as `cell_of`; None too close to a border.
 
     >>> place_of(0.1, 0.5), place_of(0.33, 0.5)
     ('middle left', None)
     """
-    column, row = _third(x), _third(y)
-    return None if column is None or row is None else PLACES[3 * row + column]
+    near = min(abs(value - border) for value in (x, y) for border in (1 / 3, 2 / 3)) < PLACE_MARGIN
+    return None if near else cell_of(x, y)
 
 
 def place_phrase(place: str) -> str:

@@ -51,7 +51,8 @@ class Course(Dataset[Sample | Skipped]):
         steps: Optimiser steps.
         batch: Samples of a step, those of all processes and accumulated batches together.
         seed: Where the order comes from.
-        lengths: A rough length of each item of the source; samples of similar length then share a step.
+        lengths: (epochs, items) a rough length of each item of the source in each of its epochs, which repeat; samples
+            of similar length then share a step.
         lessons: What is asked in the first steps.
 
     Example:
@@ -67,14 +68,14 @@ class Course(Dataset[Sample | Skipped]):
         steps: int,
         batch: int,
         seed: int,
-        lengths: Sequence[int] | None = None,
+        lengths: NDArray[np.int64] | None = None,
         lessons: Sequence[Lesson] = (),
     ):
         self.source = source
         self.steps = steps
         self.batch = batch
         self.seed = seed
-        self.lengths = None if lengths is None else np.asarray(lengths)
+        self.lengths = lengths
         self._length = steps * batch
         self._lessons = lessons
         self._lesson_ends = [*accumulate(lesson.steps for lesson in lessons)]
@@ -128,5 +129,5 @@ class Course(Dataset[Sample | Skipped]):
         items = np.concatenate([_shuffled(count, self.seed, int(e))[own[epochs == e]] for e in np.unique(epochs)])
         rng = np.random.default_rng([self.seed, stretch, 1])
         ties = rng.permutation(len(items))
-        steps = positions[np.lexsort((ties, lengths[items]))].reshape(-1, self.batch)
+        steps = positions[np.lexsort((ties, lengths[epochs % len(lengths), items]))].reshape(-1, self.batch)
         return rng.permutation(steps).ravel()

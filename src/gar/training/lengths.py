@@ -1,7 +1,7 @@
 """How long each item of the data is, in tokens, for batches of similar length.
 
 Most of a text is image tokens, whose number hangs on the shape of the picture, so every item is read once, by several
-processes. The lengths are kept in a file and measured again only if the number of items has changed.
+processes. The lengths are kept in a file and measured again only if the number of items or of epochs has changed.
 """
 
 from __future__ import annotations
@@ -20,36 +20,41 @@ __all__ = ["measure_lengths"]
 
 
 class _Lengths(Dataset[int]):
-    def __init__(self, source: Source, collator: SampleCollator):
+    def __init__(self, source: Source, collator: SampleCollator, epochs: int):
         self.source = source
         self.collator = collator
+        self.epochs = epochs
 
     def __len__(self) -> int:
-        return len(self.source)
+        return self.epochs * len(self.source)
 
-    def __getitem__(self, index: int) -> int:
-        return self.collator.length(self.source.draw(index, 0))
+    def __getitem__(self, place: int) -> int:
+        epoch, index = divmod(place, len(self.source))
+        return self.collator.length(self.source.draw(index, epoch))
 
 
-def measure_lengths(source: Source, collator: SampleCollator, file: Path, *, workers: int) -> NDArray[np.int64]:
-    """Measures each item as it is in the first epoch.
+def measure_lengths(
+    source: Source, collator: SampleCollator, file: Path, *, epochs: int, workers: int
+) -> NDArray[np.int64]:
+    """Measures each item as it is in each of the first epochs.
 
     Args:
         source: The data.
         collator: Makes texts of samples.
         file: Where the lengths are kept, a `.npy`.
+        epochs: How many; what an item is asked differs from one to the next.
         workers: Processes that read; 0 reads in this one.
 
     Returns:
-        (items,) tokens of each; 0 for an item that cannot be used.
+        (epochs, items) tokens of each; 0 for an item that cannot be used.
     """
     if file.exists():
         kept: NDArray[np.int64] = np.load(file, allow_pickle=False)
-        if len(kept) == len(source):
+        if kept.shape == (epochs, len(source)):
             return kept
-    loader = DataLoader(_Lengths(source, collator), batch_size=32, num_workers=workers)
+    loader = DataLoader(_Lengths(source, collator, epochs), batch_size=32, num_workers=workers)
     batches = [batch.numpy() for batch in watched(loader, "lengths", total=len(loader))]
-    lengths = np.concatenate(batches).astype(np.int64)
+    lengths = np.concatenate(batches).astype(np.int64).reshape(epochs, len(source))
     partial = file.with_name(f".{file.stem}.partial.npy")
     np.save(partial, lengths)
     partial.replace(file)

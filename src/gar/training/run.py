@@ -276,7 +276,14 @@ def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collat
     steps = training.steps or math.ceil((training.epochs or 0.0) * len(source) / batch)
     lengths = None
     if training.group_by_length:
-        lengths = measure_lengths(source, collator, recipe.out / "lengths.npy", workers=training.workers)
+        variants = recipe.cache.variants if recipe.cache else 1
+        lengths = measure_lengths(
+            source,
+            collator,
+            recipe.out / "lengths.npy",
+            epochs=min(variants, math.ceil(steps * batch / len(source))),
+            workers=training.workers,
+        )
     return Course(source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths, lessons=recipe.train.lessons)
 
 

@@ -48,28 +48,32 @@ WORDS = {
 _DESCRIBED_ALONE = 0.3
 """Share of the samples that describe one region, alone in the mask, in the single-region wording."""
 
+_COLORLESS = 0.5
+"""How often an object of no one color is described, over one that has a color. More than half of them have none, and a
+small model that is unsure of a color says none."""
+
 _PHOTOGRAPHED = 1 / 3
 """Share of the scenes that are parts of photographs, where there are any."""
 
 _OFTEN = {
-    "noun": 4,
-    "material": 2,
-    "caption": 3,
+    "noun": 5,
+    "material": 4,
+    "caption": 4,
     "relation": 5,
     "front-or-behind": 6,
     "relation-caption": 4,
-    "which": 11,
-    "absent": 10,
+    "which": 9,
+    "absent": 14,
     "extreme": 2,
     "order-left-right": 6,
     "order-top-bottom": 4,
     "order-size": 2,
     "same": 2,
     "yes-no-noun": 4,
-    "yes-no-material": 2,
+    "yes-no-material": 3,
     "yes-no-relation": 5,
     "choice-relation": 5,
-    "choice-which": 6,
+    "choice-which": 2,
     "in-full": 10,
 }
 """Kinds of questions that are asked more often than others: those that tell regions apart or relate them, which take a
@@ -197,7 +201,8 @@ def choose_turns(
         Prompt number → object, whether the single-region wording is used, and the turns.
     """
     if rng.random() < _DESCRIBED_ALONE:
-        prompts = {SINGLE_PROMPT: int(rng.integers(len(scene.objects)))}
+        weights = np.array([_COLORLESS if item.color is None else 1.0 for item in scene.objects])
+        prompts = {SINGLE_PROMPT: int(rng.choice(len(weights), p=weights / weights.sum()))}
         # the wording of a caption varies: two of them teach more than one
         drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
         return prompts, True, drawn
