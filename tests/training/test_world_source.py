@@ -78,8 +78,8 @@ def crowded(tmp_path):
 
 
 def test_what_is_rare_in_photographs_is_shown_more_often_than_it_is_there(crowded):
-    source = WorldSource(300, kinds=["noun"], photographs=[crowded])
-    samples = (source.draw(index, 0) for index in range(300))
+    source = WorldSource(150, kinds=["noun"], photographs=[crowded])
+    samples = (source.draw(index, 0) for index in range(150))
     shown = sum("cat" in {words.get("noun") for words in sample.words} for sample in samples)
-    # one part in nine is around the cat, of about a hundred; it would be one in 65
-    assert shown > 6
+    # one part in nine is around the cat, of about fifty; it would be one in 65
+    assert shown > 3
