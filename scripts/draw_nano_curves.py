@@ -22,6 +22,7 @@ PARTS = {
     "relations": "all questions",
     "depth": "lesson of “in front”",
     "all": "all questions",
+    "again": "all, other scenes",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {
@@ -43,7 +44,7 @@ def main() -> None:
     """Draws the picture."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), dpi=110, gridspec_kw={"width_ratios": [1.8, 1]})
     begin = 0
-    for name, label in PARTS.items():
+    for number, (name, label) in enumerate(PARTS.items()):
         rows = _read(name)
         for key, (_, color) in SHOWN.items():
             found = [row for row in rows if key in row.get("held_out", {})]
@@ -52,13 +53,13 @@ def main() -> None:
         told = [row for row in rows if "loss" in row]
         right.plot([begin + row["step"] for row in told], [row["loss"] for row in told], color="#444", lw=1.3)
         end = begin + max(row["step"] for row in rows)
-        left.text((begin + end) / 2, 103, label, ha="center", color="#555", fontsize=7.5)
+        left.text((begin + end) / 2, 104 + 7 * (number % 2), label, ha="center", color="#555", fontsize=7.5)
         for axes in (left, right):
             axes.axvline(end, color="#ccc", lw=1)
         begin = end
     for name, color in SHOWN.values():
         left.plot([], [], "o-", color=color, ms=3, lw=1.5, label=name)
-    left.set(ylim=(-2, 110), yticks=range(0, 101, 20), xlabel="step", ylabel="held-out answers right, %")
+    left.set(ylim=(-2, 118), yticks=range(0, 101, 20), xlabel="step", ylabel="held-out answers right, %")
     left.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.02))
     right.set(ylim=(0, None), xlabel="step", ylabel="loss")
     for axes in (left, right):

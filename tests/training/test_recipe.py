@@ -24,6 +24,7 @@ def test_the_recipes_are_those_that_are_promised():
         "gar-1b-paper",
         "gar-8b-lora",
         "nano",
+        "nano-again",
         "nano-closeups",
         "nano-depth",
         "nano-relations",
