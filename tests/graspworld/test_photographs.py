@@ -46,6 +46,14 @@ def test_a_photograph_becomes_a_scene_in_words():
     assert all(item.mask is item.full_mask for item in scene.objects)
 
 
+def test_no_color_is_said_of_a_person():
+    image = np.full((200, 200, 3), (150, 90, 50), dtype=np.uint8)
+    mask = np.zeros((200, 200), dtype=bool)
+    mask[40:160, 60:140] = True
+    colors = [photograph_scene(image, [(noun, mask)]).objects[0].color for noun in ("person", "couch")]
+    assert colors == [None, "brown"]
+
+
 def test_nothing_is_known_of_what_is_nearer_in_a_photograph():
     scene = photograph_scene(*photograph())
     assert relation(scene, 0, 1) == "to the left of"

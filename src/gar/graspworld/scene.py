@@ -150,7 +150,8 @@ def _describe(
     full[item.window] = item.patch.inside
     size, place = size_and_place(mask, box)
     color = plan.color
-    if plan.style not in ("shape", "frame"):
+    photographed_person = plan.style == "photo" and plan.noun == "person"
+    if plan.style not in ("shape", "frame") and not photographed_person:
         x1, y1, x2, y2 = box
         color = color_of(image[y1:y2, x1:x2], mask[y1:y2, x1:x2])
     shown = size not in ("tiny", None)
