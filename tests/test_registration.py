@@ -17,8 +17,8 @@ assert type(AutoProcessor.from_pretrained(folder)).__name__ == "GARProcessor"
 @pytest.mark.parametrize(
     "first",
     [
-        "import gar",
-        "import transformers, gar",
+        pytest.param("import gar", marks=pytest.mark.slow),  # each takes a fresh Python eight seconds
+        pytest.param("import transformers, gar", marks=pytest.mark.slow),
         "from transformers import AutoModelForImageTextToText, AutoProcessor; import gar",
         "import gar; from transformers import Trainer",
         "import gar; gar.GARProcessor",
