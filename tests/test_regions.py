@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
@@ -198,6 +198,7 @@ def test_the_radius_of_a_point_is_a_part_of_the_pictures_diagonal():
 
 
 @given(st.lists(st.tuples(places, st.booleans()), min_size=1, max_size=6), st.floats(0.01, 30))
+@example([((2.2250738585e-313, 1.0), True), ((0.0, 0.0), False)], 1.0)  # too little apart to divide by
 def test_a_pixel_near_points_belongs_to_the_nearest(marked: list[tuple[tuple[float, float], bool]], radius: float):
     points = dict(marked)
     if not any(points.values()):

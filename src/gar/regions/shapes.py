@@ -239,6 +239,10 @@ def _gap(index: NDArray[np.integer[Any]], middle: float) -> NDArray[np.float64]:
     return np.maximum(np.maximum(index - middle, middle - (index + 1)), 0.0)
 
 
+_UPRIGHT = 1e-9
+"""Two points that lie no further apart across, in pixels, are one above the other."""
+
+
 def _disc(center: Point, radius: float, others: Iterable[Point], size: Size) -> _Interval:
     """Disc (radius in pixels), without what is nearer to one of the other points than to its centre."""
     rows, y = _rows(center[1] - radius, center[1] + radius, size)
@@ -249,7 +253,7 @@ def _disc(center: Point, radius: float, others: Iterable[Point], size: Size) -> 
             continue
         # The points as near to one as to the other: (x - middle x) dx + (y - middle y) dy = 0.
         below = ((other[1] + center[1]) / 2 - y) * dy
-        if dx == 0:
+        if abs(dx) < _UPRIGHT:
             right = np.where(below >= 0, right, -np.inf)
             continue
         border = (other[0] + center[0]) / 2 + below / dx
