@@ -5,7 +5,7 @@ Choices:
   relation, which comes last. A word that the object does not have (`None`) is not said.
 - Near the border of two cells the place is the one that the middle of the object lies in: it is true, although no
   question asks for it. Were it left out there, a small model would leave it out wherever it is unsure, which was the
-  case for 12 % of all objects.
+  case for 12 % of those that have a place.
 - A region that is described alone may be related to the object nearest to it, by a name that fits nothing else in the
   picture and only if that is large, since what is not prompted is hard to recognise; or to the mirror or picture that
   it is seen in.

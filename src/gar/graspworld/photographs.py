@@ -22,9 +22,8 @@ from PIL import Image, ImageFilter
 
 from gar.errors import InputError, RegionError
 from gar.graspworld.appearance import Cutout
-from gar.graspworld.color_names import color_of
 from gar.graspworld.nouns import canonical_noun
-from gar.graspworld.scene import Scene, WorldObject, box_of, size_and_place
+from gar.graspworld.scene import Scene, WorldObject, box_of, color_seen, size_and_place
 
 __all__ = ["cut_out", "photograph_scene"]
 
@@ -100,13 +99,12 @@ def _check(image: np.ndarray, items: Sequence[tuple[str, np.ndarray]]) -> None:
 
 def _describe(noun: str, mask: np.ndarray, image: np.ndarray) -> WorldObject:
     box = box_of(mask)
-    x1, y1, x2, y2 = box
     size, place = size_and_place(mask, box)
     return WorldObject(
         noun=noun,
         style="photo",
         shape=None,
-        color=None if noun == "person" else color_of(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2]),
+        color=color_seen(noun, "photo", image, mask, box),
         pattern=None,
         material=None,
         size=size,

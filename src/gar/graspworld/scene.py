@@ -140,6 +140,16 @@ def size_and_place(mask: np.ndarray, box: tuple[int, int, int, int]) -> tuple[st
     return size_of(int(np.count_nonzero(mask)) / mask.size), place_of(x / width, y / height)
 
 
+def color_seen(
+    noun: str, style: str, image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]
+) -> str | None:
+    """Names the color of what a mask shows; None where none dominates, and of any person in a photograph."""
+    if style == "photo" and noun == "person":
+        return None
+    x1, y1, x2, y2 = box
+    return color_of(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2])
+
+
 def _describe(
     item: Placed, mask: np.ndarray, image: np.ndarray, placed: list[Placed], order: list[int], depth: int
 ) -> WorldObject:
@@ -149,11 +159,8 @@ def _describe(
     full = np.zeros(mask.shape, dtype=bool)
     full[item.window] = item.patch.inside
     size, place = size_and_place(mask, box)
-    color = plan.color
-    photographed_person = plan.style == "photo" and plan.noun == "person"
-    if plan.style not in ("shape", "frame") and not photographed_person:
-        x1, y1, x2, y2 = box
-        color = color_of(image[y1:y2, x1:x2], mask[y1:y2, x1:x2])
+    painted = plan.style in ("shape", "frame")
+    color = plan.color if painted else color_seen(plan.noun, plan.style, image, mask, box)
     shown = size not in ("tiny", None)
     return WorldObject(
         noun=plan.noun,

@@ -50,6 +50,8 @@ SCRIBBLE_WIDTH = 0.45
 _REACH = 0.7072
 """No disc or stroke is narrower: the centre of the pixel that a point lies in is at most sqrt(1/2) away."""
 _TINY = float(np.finfo(np.float64).tiny)
+_UPRIGHT = 1e-9
+"""Two points that lie no further apart across, in pixels, are one above the other."""
 
 
 class Shape(Protocol):
@@ -237,10 +239,6 @@ class Polygon:
 def _gap(index: NDArray[np.integer[Any]], middle: float) -> NDArray[np.float64]:
     """Distance from `middle` to the nearest place in each pixel [index, index + 1]."""
     return np.maximum(np.maximum(index - middle, middle - (index + 1)), 0.0)
-
-
-_UPRIGHT = 1e-9
-"""Two points that lie no further apart across, in pixels, are one above the other."""
 
 
 def _disc(center: Point, radius: float, others: Iterable[Point], size: Size) -> _Interval:
