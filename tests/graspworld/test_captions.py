@@ -18,7 +18,10 @@ def test_a_caption_says_only_what_is_true_and_all_of_it(scenes):
     for scene in scenes:
         for index, item in enumerate(scene.objects):
             text = write_caption(scene, index, rng)
-            assert read_caption(text) == {**attribute_words(item), "place": item.cell}, text
+            said = {**attribute_words(item), "place": item.cell}
+            if item.main_color is not None:
+                said["color"] = item.main_color
+            assert read_caption(text) == said, text
             assert "  " not in text
             assert text[0].isupper()
             assert text.endswith(".")

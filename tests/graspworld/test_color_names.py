@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gar.errors import InputError
-from gar.graspworld.color_names import color_of, color_shares
+from gar.graspworld.color_names import DOMINANT, MAIN, color_of, color_shares, holding_most
 from gar.graspworld.paint import draw_color, paint
 from gar.graspworld.vocabulary import COLORS
 
@@ -35,6 +35,13 @@ def test_shares_count_only_pixels_inside_the_mask():
     shares = color_shares(picture, np.array([[True, True], [False, False]]))
     assert shares["green"] == shares["white"] == 0.5
     assert sum(shares.values()) == 1.0
+
+
+def test_a_caption_says_a_color_from_half_of_a_region_on_and_a_question_asks_from_three_fifths_on():
+    for green, (said, asked) in {0.4: (None, None), 0.5: ("green", None), 0.6: ("green", "green")}.items():
+        shares = {"green": green, "white": 0.19}
+        assert (holding_most(shares, MAIN), holding_most(shares, DOMINANT)) == (said, asked)
+    assert holding_most({"green": 0.7, "white": 0.2}, MAIN) is None
 
 
 def test_an_empty_mask_or_a_wrong_shape_is_refused():

@@ -50,8 +50,8 @@ def test_no_color_is_said_of_a_person():
     image = np.full((200, 200, 3), (150, 90, 50), dtype=np.uint8)
     mask = np.zeros((200, 200), dtype=bool)
     mask[40:160, 60:140] = True
-    colors = [photograph_scene(image, [(noun, mask)]).objects[0].color for noun in ("person", "couch")]
-    assert colors == [None, "brown"]
+    seen = [photograph_scene(image, [(noun, mask)]).objects[0] for noun in ("person", "chef", "couch")]
+    assert [(item.color, item.main_color) for item in seen] == [(None, None), (None, None), ("brown", "brown")]
 
 
 def test_nothing_is_known_of_what_is_nearer_in_a_photograph():

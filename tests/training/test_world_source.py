@@ -54,11 +54,11 @@ def test_what_has_a_color_is_described_alone_twice_as_often():
     for seed in range(20):
         scene = render_scene(seed, size=(192, 208))
         for item in scene.objects:
-            there[item.color is not None] += 1
+            there[item.main_color is not None] += 1
         for _ in range(60):
             prompts, alone, _ = choose_turns(scene, rng, turns=1, kinds=["noun"])
             if alone:
-                drawn[scene.objects[next(iter(prompts.values()))].color is not None] += 1
+                drawn[scene.objects[next(iter(prompts.values()))].main_color is not None] += 1
     odds = (drawn[True] / drawn[False]) / (there[True] / there[False])
     assert 1.4 < odds < 2.8
 

@@ -6,6 +6,8 @@ Choices:
 - Near the border of two cells the place is the one that the middle of the object lies in: it is true, although no
   question asks for it. Were it left out there, a small model would leave it out wherever it is unsure, which was the
   case for 12 % of those that have a place.
+- For the same reason a caption says the color of what is less clearly of one color than what questions ask about
+  (`main_color`).
 - A region that is described alone may be related to the object nearest to it, by a name that fits nothing else in the
   picture and only if that is large, since what is not prompted is hard to recognise; or to the mirror or picture that
   it is seen in.
@@ -60,7 +62,7 @@ def _size_word(size: str | None) -> str | None:
 def noun_phrase(item: WorldObject, rng: np.random.Generator) -> str:
     """Names an object with all that does not depend on its place: "a large red wooden star with white stripes"."""
     size = None if is_uncounted(item.noun) else _size_word(item.size)
-    color, pattern, material = item.color, item.pattern, item.material
+    color, pattern, material = item.main_color, item.pattern, item.material
     adjective = MATERIAL_ADJECTIVES.get(material, material) if material else None
     tail = ""
     if pattern is not None and item.second_color is not None and rng.random() < 0.5:
@@ -73,7 +75,7 @@ def noun_phrase(item: WorldObject, rng: np.random.Generator) -> str:
 
 def _more(item: WorldObject) -> str:
     """Says in a sentence of its own what a short phrase leaves out."""
-    left = [word for word in (item.color, item.pattern) if word]
+    left = [word for word in (item.main_color, item.pattern) if word]
     if is_uncounted(item.noun) and item.size:
         left.insert(0, _size_word(item.size) or "")
     if item.material:

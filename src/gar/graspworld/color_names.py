@@ -5,12 +5,13 @@ Choices:
   beige, olive, the step from white to gray). The borders are in hue, saturation and value; inside them lie the
   ranges that `paint.py` draws from, with room for shading.
 - A region has a color word when one word holds most of it and no other word holds much. A zebra has none, and
-  neither has a rainbow.
+  neither has a rainbow. Asking needs a wider margin (`DOMINANT`) than saying (`MAIN`).
 - The borders are looked up in a table of 32 x 32 x 32 RGB cells, so that a call costs microseconds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -18,10 +19,13 @@ import numpy as np
 from gar.errors import InputError
 from gar.graspworld.vocabulary import COLORS
 
-__all__ = ["DOMINANT", "SECOND", "color_of", "color_shares"]
+__all__ = ["DOMINANT", "MAIN", "SECOND", "color_of", "color_shares", "holding_most"]
 
 DOMINANT = 0.6
 """Least share of a region's pixels that its color word holds."""
+
+MAIN = 0.5
+"""Least share of a region's pixels that a color word holds where a caption says it; questions ask for `DOMINANT`."""
 
 SECOND = 0.2
 """The next color word holds less than this share."""
@@ -99,6 +103,17 @@ def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     return {name: float(count) / len(pixels) for name, count in zip(COLORS, counts, strict=False)}
 
 
+def holding_most(shares: Mapping[str, float], least: float) -> str | None:
+    """Returns the color word that holds at least a share of a region, while the next holds less than `SECOND`.
+
+    Args:
+        shares: As `color_shares` gives them.
+        least: The share, in [0, 1].
+    """
+    (share, name), (second, _) = sorted(((s, n) for n, s in shares.items()), reverse=True)[:2]
+    return name if share >= least and second < SECOND else None
+
+
 def color_of(rgb: np.ndarray, mask: np.ndarray) -> str | None:
     """Names the color of a region: the word that holds at least `DOMINANT` of it while the next holds under `SECOND`.
 
@@ -117,5 +132,4 @@ def color_of(rgb: np.ndarray, mask: np.ndarray) -> str | None:
     Raises:
         InputError: As `color_shares`.
     """
-    (share, name), (second, _) = sorted(((s, n) for n, s in color_shares(rgb, mask).items()), reverse=True)[:2]
-    return name if share >= DOMINANT and second < SECOND else None
+    return holding_most(color_shares(rgb, mask), DOMINANT)

@@ -2,7 +2,7 @@
 
 Choices:
 - A photograph becomes the same `Scene` as a rendered one, so that the same language asks about it. Size and place
-  come from the masks, the color by `color_of` (of persons none is said); shapes, patterns, materials and depth are not
+  come from the masks, the color by the rule for sprites; shapes, patterns, materials and depth are not
   known.
 - Of relations only left, right, above and below are said, and only where the boxes do not overlap along that way.
 - With a generator a random part is taken: around one object (of a wanted noun, if there is one) that lies in it as far
@@ -23,7 +23,7 @@ from PIL import Image, ImageFilter
 from gar.errors import InputError, RegionError
 from gar.graspworld.appearance import Cutout
 from gar.graspworld.nouns import canonical_noun
-from gar.graspworld.scene import Scene, WorldObject, box_of, color_seen, size_and_place
+from gar.graspworld.scene import Scene, WorldObject, box_of, colors_seen, size_and_place
 
 __all__ = ["cut_out", "photograph_scene"]
 
@@ -100,11 +100,13 @@ def _check(image: np.ndarray, items: Sequence[tuple[str, np.ndarray]]) -> None:
 def _describe(noun: str, mask: np.ndarray, image: np.ndarray) -> WorldObject:
     box = box_of(mask)
     size, place = size_and_place(mask, box)
+    color, main_color = colors_seen(noun, image, mask, box)
     return WorldObject(
         noun=noun,
         style="photo",
         shape=None,
-        color=color_seen(noun, "photo", image, mask, box),
+        color=color,
+        main_color=main_color,
         pattern=None,
         material=None,
         size=size,

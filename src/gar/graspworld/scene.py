@@ -24,8 +24,9 @@ from gar.errors import InputError
 from gar.graspworld.appearance import Cutout
 from gar.graspworld.arrangements import arrange
 from gar.graspworld.backgrounds import find_photographs
-from gar.graspworld.color_names import color_of
+from gar.graspworld.color_names import DOMINANT, MAIN, color_shares, holding_most
 from gar.graspworld.compose import compose
+from gar.graspworld.naming import category_of
 from gar.graspworld.plans import Planner
 from gar.graspworld.stage import Placed, Stage
 from gar.graspworld.vocabulary import HELD_OUT_VERSION, SIZES, SPLITS, Split, cell_of, place_of, size_of
@@ -47,7 +48,9 @@ class WorldObject:
     shape: str | None
     """One of `SHAPES`; None for anything but a shape."""
     color: str | None
-    """One of `COLORS`: the color that covers most of it; None where none does clearly."""
+    """One of `COLORS`: the color that covers most of it; None where none does clearly, and of persons."""
+    main_color: str | None
+    """The color that covers at least half of it, others little: true to say where it may be too close to ask."""
     pattern: str | None
     """One of `PATTERNS`, for shapes that are large enough to show it."""
     material: str | None
@@ -140,14 +143,15 @@ def size_and_place(mask: np.ndarray, box: tuple[int, int, int, int]) -> tuple[st
     return size_of(int(np.count_nonzero(mask)) / mask.size), place_of(x / width, y / height)
 
 
-def color_seen(
-    noun: str, style: str, image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]
-) -> str | None:
-    """Names the color of what a mask shows; None where none dominates, and of any person in a photograph."""
-    if style == "photo" and noun == "person":
-        return None
+def colors_seen(
+    noun: str, image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]
+) -> tuple[str | None, str | None]:
+    """Names `WorldObject.color` and `main_color` of what a mask shows; neither of any person."""
+    if category_of(noun) == "person":
+        return None, None
     x1, y1, x2, y2 = box
-    return color_of(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2])
+    shares = color_shares(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2])
+    return holding_most(shares, DOMINANT), holding_most(shares, MAIN)
 
 
 def _describe(
@@ -160,13 +164,14 @@ def _describe(
     full[item.window] = item.patch.inside
     size, place = size_and_place(mask, box)
     painted = plan.style in ("shape", "frame")
-    color = plan.color if painted else color_seen(plan.noun, plan.style, image, mask, box)
+    color, main_color = (plan.color,) * 2 if painted else colors_seen(plan.noun, image, mask, box)
     shown = size not in ("tiny", None)
     return WorldObject(
         noun=plan.noun,
         style=plan.style,
         shape=plan.noun if plan.style == "shape" else None,
         color=color,
+        main_color=main_color,
         pattern=plan.pattern if shown else None,
         material=plan.material if shown and size != "small" else None,
         size=size,

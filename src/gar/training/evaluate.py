@@ -146,6 +146,8 @@ def _describe(assistant: GAR, scene: Scene, tally: _Tally) -> None:
         for attribute, word in attribute_words(item).items():
             if attribute != "shape":  # a shape is its noun
                 tally.add(f"caption, {attribute}", said.get(attribute) == word, chances[attribute])
+        if item.main_color is None:
+            tally.add("caption, no color where there is none", "color" not in said, 0.5)
         claim = relation_is_true(scene, index, answer.text)
         if claim is not None:
             tally.add("caption, relation true where one is stated", claim, 0.0)

@@ -57,24 +57,25 @@ _PHOTOGRAPHED = 1 / 3
 
 _OFTEN = {
     "noun": 5,
-    "material": 4,
+    "material": 8,
     "caption": 4,
-    "relation": 5,
-    "front-or-behind": 6,
+    "relation": 6,
+    "front-or-behind": 8,
     "relation-caption": 4,
     "which": 9,
-    "absent": 14,
+    "absent": 20,
     "extreme": 2,
     "order-left-right": 6,
     "order-top-bottom": 4,
     "order-size": 2,
-    "same": 2,
+    "same": 4,
     "yes-no-noun": 4,
-    "yes-no-material": 3,
+    "yes-no-material": 4,
     "yes-no-relation": 5,
-    "choice-relation": 5,
+    "choice-material": 2,
+    "choice-relation": 6,
     "choice-which": 2,
-    "in-full": 10,
+    "in-full": 8,
 }
 """Kinds of questions that are asked more often than others: those that tell regions apart or relate them, which take a
 small model longest to learn. "Which" and "absent" can be asked of few scenes, and so are tried most often."""
@@ -201,7 +202,7 @@ def choose_turns(
         Prompt number → object, whether the single-region wording is used, and the turns.
     """
     if rng.random() < _DESCRIBED_ALONE:
-        weights = np.array([_COLORLESS if item.color is None else 1.0 for item in scene.objects])
+        weights = np.array([_COLORLESS if item.main_color is None else 1.0 for item in scene.objects])
         prompts = {SINGLE_PROMPT: int(rng.choice(len(weights), p=weights / weights.sum()))}
         # the wording of a caption varies: two of them teach more than one
         drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
