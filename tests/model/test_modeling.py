@@ -253,7 +253,17 @@ def test_a_model_with_everything_learns_in_bfloat16_autocast(make_model, make_co
         loss = model(**inputs, labels=inputs["input_ids"]).loss
     loss.backward()
     assert model.model.box_embed.weight.grad.abs().sum() > 0
-    assert model.model.class_scale.grad.abs() > 0
+
+
+def test_the_words_of_the_stems_classes_are_as_loud_as_asked(make_model, make_config):
+    vision = {"stem": "efficientnet-lite0", "stem_classes": 2, "patch_size": 16}
+    model = make_model(make_config(vision=vision, mask_token=True, class_token_ids=[50, 51], class_scale=3.0)).model
+    sights, boxes = torch.tensor([[0.25, 0.75]]), torch.tensor([[0.1, 0.1, 0.5, 0.5]])
+    words = model.get_input_embeddings().weight
+    expected = 3 * (0.25**0.5 * words[50] + 0.75**0.5 * words[51])
+    torch.testing.assert_close(model.speak(sights, boxes)[0], expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(CheckpointError, match="class_scale is 0"):
+        make_config(class_scale=0.0)
 
 
 def test_as_many_prompt_tokens_as_crop_tokens_are_needed(make_config):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -139,6 +140,13 @@ def test_a_finished_model_may_begin_to_see_regions_in_closeups():
     assert load_config(Start(start="nano", closeup_size=64)).closeup_size == 64
     with pytest.raises(CheckpointError, match="closeup_size is 65"):
         load_config(Start(start="nano", closeup_size=65))
+
+
+def test_the_classifier_of_the_stem_is_made_louder():
+    model, _ = load_start(Start(start="nano", class_scale=7.0), dtype=torch.float32)
+    assert model.config.class_scale == 7.0
+    with pytest.raises(ValidationError, match="class_scale"):
+        Start(start="nano", class_scale=0.0)
 
 
 def test_a_finished_model_that_gets_outlines_gives_the_same_answers_at_first(speaking_start, make_picture):

@@ -164,6 +164,9 @@ class GARConfig(PreTrainedConfig):
     class_token_ids: list[int] | tuple[int, ...] = ()
     """The word for each class of the pretrained stem, -1 for none: the classes that the stem sees in a region enter
     its mask-weighted token as the embeddings of their words. Empty: not."""
+    class_scale: float = 1.0
+    """How loud those words are. Not learnt: on few photographs, which are soon known by heart, a model would learn to
+    hear the classifier of a million less than it deserves."""
     tie_word_embeddings: bool | None = None
     """Whether the language head is the embedding matrix; by default what text_config says."""
 
@@ -206,6 +209,8 @@ class GARConfig(PreTrainedConfig):
             )
         if not 0.0 <= self.stem_dropout < 1.0:
             raise CheckpointError(f"stem_dropout is {self.stem_dropout}; needed is a share from 0 up to but not 1")
+        if not 0.0 < self.class_scale < float("inf"):
+            raise CheckpointError(f"class_scale is {self.class_scale}; needed is a number above 0")
         if self.box_embedding and not self.mask_token:
             raise CheckpointError("box_embedding is true and mask_token false: the box enters the mask-weighted token")
         if not 0 <= self.outline_size <= _MAX_OUTLINE or (self.outline_size and not self.mask_token):

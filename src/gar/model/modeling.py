@@ -25,7 +25,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, LlamaModel, PreTrainedModel
-from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from gar.errors import CheckpointError
@@ -183,14 +182,7 @@ class GARModel(GARPreTrainedModel):
         if config.outline_size:
             cells = 2 * config.outline_size**2
             self.outline_embed = nn.Sequential(nn.Linear(cells, width), nn.GELU(), nn.Linear(width, width))
-        self.class_scale = nn.Parameter(torch.empty(())) if config.class_token_ids else None
         self.post_init()
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
-        if isinstance(module, GARModel) and module.class_scale is not None:
-            init.ones_(module.class_scale)
 
     def get_input_embeddings(self) -> nn.Module:
         """The decoder's word embeddings."""
@@ -309,8 +301,8 @@ class GARModel(GARPreTrainedModel):
         spoken = moments.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
         if self.stem_embed is not None:
             spoken = spoken + self.stem_embed(moments)
-        if self.class_scale is not None:
-            spoken = spoken + self.class_scale * self.class_words(classes)
+        if self.config.class_token_ids:
+            spoken = spoken + self.config.class_scale * self.class_words(classes)
         if self.box_embed is not None:
             spoken = spoken + self.box_embed(box_waves(region_boxes).to(self.dtype))
         return spoken

@@ -35,7 +35,7 @@ def part_of(name: str, *, has_stem: bool) -> str:
         return "stem"
     if "vision_tower." in name:
         return "vision"
-    if any(module in name for module in ("stem_embed.", "box_embed.", "class_scale")):
+    if any(module in name for module in ("stem_embed.", "box_embed.")):
         return "region"
     return "connector" if "projector." in name else "language"
 

@@ -106,6 +106,9 @@ class Start(_Settings):
     outline_size: int | None = Field(None, ge=1)
     """Side of the grid in which a region's mask and those of others in its box are told (`GARConfig.outline_size`); by
     default as the start has it. A start without it begins with zeros there, and gives the same answers."""
+    class_scale: float | None = Field(None, gt=0)
+    """How loud the words for what the stem's own classifier sees in a region are (`GARConfig.class_scale`); by default
+    as the start has it."""
     max_num_tiles: int | None = Field(None, ge=1)
     """Most tiles of one picture; by default as the start has it."""
 

@@ -107,7 +107,10 @@ def _config(stored: dict[str, Any], settings: Start, crops: Sequence[int] | None
         stored = translate_published(layout) | {"replay_spatial_scale": 1.0}
     elif "mllm_config" in stored:
         stored = translate_published(stored)
-    changes = {name: getattr(settings, name) for name in ("replay_spatial_scale", "closeup_size", "outline_size")}
+    changes = {
+        name: getattr(settings, name)
+        for name in ("replay_spatial_scale", "closeup_size", "outline_size", "class_scale")
+    }
     return GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
 
 
