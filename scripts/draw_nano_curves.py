@@ -23,6 +23,7 @@ PARTS = {
     "depth": "lesson of “in front”",
     "all": "all questions",
     "again": "all, other scenes",
+    "last": "once more",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {
