@@ -45,7 +45,7 @@ def test_each_region_is_seen_in_its_own_closeup_alone(close):
     masks[1, :, 40:, 5:50] = 4
     sights = look_closer(stem, config, values, masks)  # the third has no pixel of its region left: all of it counts
     alone = torch.cat([look_closer(stem, config, values[i : i + 1], masks[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(sights, alone, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sights, alone, rtol=1e-3, atol=1e-3)  # a spread is a difference of squares
     moments, classes = split_sights(config, sights)
     assert (moments.shape, classes.shape) == ((3, 2 * stem.channels), (3, 3))
     torch.testing.assert_close(classes.sum(1), torch.ones(3))
