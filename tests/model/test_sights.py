@@ -39,19 +39,19 @@ def close(make_config, make_model):
 @torch.no_grad()
 def test_each_region_is_seen_in_its_own_closeup_alone(close):
     torch.manual_seed(0)
-    stem, config = close.model.vision_tower.patch_embed, close.config
-    values, masks = torch.rand(3, 3, 64, 64) * 2 - 1, torch.zeros(3, 1, 64, 64, dtype=torch.uint8)
+    stem, config = close.model.vision_tower.patch_embed.double(), close.config  # a spread is a difference of squares
+    values, masks = torch.rand(3, 3, 64, 64).double() * 2 - 1, torch.zeros(3, 1, 64, 64, dtype=torch.uint8)
     masks[0, :, :32, :32] = 1
     masks[1, :, 40:, 5:50] = 4
     sights = look_closer(stem, config, values, masks)  # the third has no pixel of its region left: all of it counts
     alone = torch.cat([look_closer(stem, config, values[i : i + 1], masks[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(sights, alone, rtol=1e-3, atol=1e-3)  # a spread is a difference of squares
+    torch.testing.assert_close(sights, alone, rtol=1e-4, atol=1e-4)
     moments, classes = split_sights(config, sights)
     assert (moments.shape, classes.shape) == ((3, 2 * stem.channels), (3, 3))
-    torch.testing.assert_close(classes.sum(1), torch.ones(3))
+    torch.testing.assert_close(classes.sum(1), torch.ones(3).double())
     patches = stem(values).unflatten(1, (4, 4))
     torch.testing.assert_close(moments[0, : stem.channels], patches[0, :2, :2].mean((0, 1)), rtol=1e-4, atol=1e-4)
-    whole = pool_moments(stem(values[2:]), torch.full((1, 16), 1 / 16))
+    whole = pool_moments(stem(values[2:]), torch.full((1, 16), 1 / 16).double())
     torch.testing.assert_close(moments[2:], whole, rtol=1e-4, atol=1e-4)
 
 

@@ -2,8 +2,7 @@
 
 Choices:
 - A photograph becomes the same `Scene` as a rendered one, so that the same language asks about it. Size and place
-  come from the masks, the color by the rule for sprites; shapes, patterns, materials and depth are not
-  known.
+  come from the masks, the color by the rule for sprites; shapes, patterns, materials and depth are not known.
 - Of relations only left, right, above and below are said, and only where the boxes do not overlap along that way.
 - With a generator a random part is taken: around one object (of a wanted noun, if there is one) that lies in it as far
   as it lies in the photograph, at any zoom. An object of which too little is left in the part is none of the scene's.
