@@ -25,8 +25,10 @@ from gar.graspworld import (
 from gar.graspworld.naming import differ_clearly
 from gar.graspworld.relations import false_relations, relation, true_relations
 from gar.graspworld.turn import LETTER_ALONE
+from gar.graspworld.vocabulary import opposite
 
 LETTERS = "ABCD"
+RELATIONS_SAID = ("relation", "relation-turned", "front-or-behind")
 
 
 def ask(count, kinds=KINDS + DRILLS):
@@ -142,6 +144,11 @@ def test_relations_are_true_and_wrong_ones_false(turns):
         if turn.kind in ("relation", "front-or-behind"):
             assert relation(scene, a, b) == read_relation(turn.answer)
             assert turn.kind == "relation" or read_relation(turn.answer) in ("in front of", "behind")
+        elif turn.kind == "relation-turned":
+            assert turn.answer.startswith(f"<Prompt{turn.prompts[1]}> is ")
+            assert turn.answer.endswith(f" <Prompt{turn.prompts[0]}>.")
+            assert read_relation(turn.answer) in true_relations(scene, b, a)
+            assert opposite(read_relation(turn.answer)) == relation(scene, a, b)
         elif turn.kind == "relation-caption":
             assert relation(scene, a, b) == read_relation(turn.answer.replace("hidden behind", "hidden"))
             assert relation_is_true(scene, a, turn.answer, prompts)
@@ -292,7 +299,7 @@ def constant_answers(turns):
     for _, _, turn in turns:
         if turn.kind in (*CAPTION_KINDS, "absent"):
             continue
-        answer = read_relation(turn.answer) if turn.kind in ("relation", "front-or-behind") else turn.answer
+        answer = read_relation(turn.answer) if turn.kind in RELATIONS_SAID else turn.answer
         if turn.kind.endswith("-reasoned"):
             answer = answer.rstrip(".").rpartition(" ")[2]
         answers[turn.kind][answer] += 1

@@ -135,6 +135,21 @@ def test_answers_of_one_length_weigh_what_tokens_do(make_trainer):
     assert not answer_weights(torch.full((2, 3), IGNORED)).any()
 
 
+def test_short_answers_can_count_by_token(make_trainer):
+    """Of two answers to one question the longer one counts no less in the token that decides."""
+    labels = torch.tensor([[IGNORED, 1, 2, IGNORED, 3, 4, 5, 6], [IGNORED, 7, 8, 9, 10, 11, 12, IGNORED]])
+    weights = answer_weights(labels, short=4)
+    assert weights.sum() == pytest.approx(12)
+    assert not weights[labels == IGNORED].any()
+    assert weights[0, 1] == weights[0, 2] == weights[0, 4] == weights[0, 7]
+    assert weights[0, 1] / weights[1, 1] == pytest.approx(6 / 4)  # longer ones are still means over their tokens
+    torch.testing.assert_close(answer_weights(labels, short=6), (labels != IGNORED).float())
+    even, by_token = make_trainer(1, even_after=0), make_trainer(1, even_after=0, short_answer=6)
+    even.train()
+    by_token.train()
+    assert logged(even, "loss") != pytest.approx(logged(by_token, "loss"), rel=1e-3)
+
+
 def test_the_loss_can_be_a_mean_over_tokens_in_the_first_steps(make_trainer):
     plain, late = make_trainer(3), make_trainer(3, even_after=2)
     plain.train()

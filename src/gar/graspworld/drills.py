@@ -1,4 +1,4 @@
-"""Exercises for training only: reasons before yes, no or a letter, answers in full, letters without looking.
+"""Exercises for training only: reasons before yes, no or a letter, answers in other words, letters without looking.
 
 Choices:
 - A small model learns yes and no, and letters, when it names the thing first: measured, yes or no about nouns rose
@@ -6,6 +6,8 @@ Choices:
 - Their questions ask for it, so that the same words never call for two kinds of answers.
 - Options are often sentences ("It is red."). Whoever has never answered in one finds none of them likely, so which is
   likeliest says little.
+- Options say relations from either side. Whoever has always answered from the one finds none of the others likely: so
+  they are also answered from the other.
 - Which of two things is in front is the hardest relation to see and, where not all that overlap are prompted, a rare
   one: it is also asked by itself.
 - In the two that need no picture the answer stands in the question; what is learned is to copy its letter, and to
@@ -22,7 +24,8 @@ from gar.graspworld.asking_choices import choose_attribute, choose_position, cho
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_relation, ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
-from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, shuffled_in
+from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, prompt_name, shuffled_in
+from gar.graspworld.vocabulary import RELATIONS, opposite
 
 __all__ = ["DRILL_WRITERS"]
 
@@ -75,6 +78,17 @@ def _front_or_behind(facts: Facts) -> Turn | None:
     return None if turn is None else replace(turn, kind="front-or-behind", chance=0.5)
 
 
+def _relation_turned(facts: Facts) -> Turn | None:
+    """Asks how one object stands to another, and answers how the other stands to it."""
+    among = [word for word in RELATIONS if opposite(word)]
+    turn = ask_relation(facts, among=among)
+    if turn is None:
+        return None
+    a, b = turn.prompts
+    answer = f"{prompt_name(b)} is {opposite(facts.relations[a, b])} {prompt_name(a)}."
+    return replace(turn, kind="relation-turned", answer=answer, chance=1 / len(among))
+
+
 def _match_letter(facts: Facts) -> Turn | None:
     """Gives the answer and asks for its letter."""
     drawn = _draw(facts, _ATTRIBUTES)
@@ -115,6 +129,7 @@ DRILL_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     "choice-relation-reasoned": _asking_for_reasons(partial(choose_relation, reasoned=True)),
     "front-or-behind": _front_or_behind,
     "in-full": _answer_in_full,
+    "relation-turned": _relation_turned,
     "match-letter": _match_letter,
     "match-word": _match_word,
 }

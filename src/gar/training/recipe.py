@@ -247,6 +247,9 @@ class Training(_Settings):
     """Decay of the moving average of the weights, which is then what is evaluated and saved as the result."""
     mean_over: Literal["tokens", "answers"] = "tokens"
     """What the loss is a mean over: tokens, as published, or answers, so that a word counts as much as a caption."""
+    short_answer: int = Field(1, ge=1)
+    """Tokens up to which answers count by token even in a mean over answers, so that of two answers to one question,
+    "None: there is no cat." and "<Prompt1>", the longer one does not count less in the word that decides."""
     token_steps: int = Field(0, ge=0)
     """First steps in which the loss is a mean over tokens all the same: captions teach a fresh model words soonest."""
     word_loss: float = Field(0.0, ge=0)

@@ -314,6 +314,7 @@ def _make_trainer(
         word_weight=training.word_loss,
         word_steps=training.word_steps,
         even_after=training.token_steps if training.mean_over == "answers" else None,
+        short_answer=training.short_answer,
         rates=training.part_learning_rates,
         average=average,
         examine=examine,

@@ -27,15 +27,17 @@ _LAST_SECONDS = 60
 """How long a data worker lives on after SIGTERM: the step that is being done then has to end."""
 
 
-def answer_weights(labels: torch.Tensor) -> torch.Tensor:
+def answer_weights(labels: torch.Tensor, short: int = 1) -> torch.Tensor:
     """Weights of label tokens with which every answer counts the same, however long it is.
 
     Args:
         labels: (B, L), -100 outside answers; an answer is a run of other labels.
+        short: Tokens up to which answers count by token all the same, from 1: each then as much as one of an answer of
+            so many.
 
     Returns:
-        (B, L) in float32: 1 / tokens of the answer, times a factor that makes them sum to the number of label tokens,
-        so that the loss stays of the size that it has over tokens. 0 outside answers.
+        (B, L) in float32: 1 / tokens of the answer, at most 1 / `short`, times a factor that makes them sum to the
+        number of label tokens, so that the loss stays of the size that it has over tokens. 0 outside answers.
 
     Example:
         >>> answer_weights(torch.tensor([[-100, 7, -100, 5, 6, 8]]))
@@ -45,8 +47,8 @@ def answer_weights(labels: torch.Tensor) -> torch.Tensor:
     begins = learnt & ~F.pad(learnt[:, :-1], (1, 0))
     answer = begins.flatten().cumsum(0)  # 0 before the first
     tokens = torch.bincount(answer[learnt.flatten()], minlength=int(begins.sum()) + 1).float()
-    even = learnt.sum() / begins.sum().clamp(min=1) / tokens.clamp(min=1)
-    return torch.where(learnt, even[answer].view_as(labels), 0.0)
+    weights = torch.where(learnt, (1 / tokens.clamp(min=short))[answer].view_as(labels), 0.0)
+    return weights * (learnt.sum() / weights.sum().clamp(min=1e-9))
 
 
 class GroundingTrainer(Trainer):
@@ -57,6 +59,7 @@ class GroundingTrainer(Trainer):
         word_weight: Weight of the auxiliary loss; 0 leaves it out.
         word_steps: First steps in which nothing but the auxiliary loss is trained on.
         even_after: The step from which each answer counts the same in the training loss, rather than each token.
+        short_answer: Tokens up to which answers count by token even then, see `answer_weights`.
         rates: Learning rates of single parts, see `gar.training.parts`.
         average: The moving average of the weights, which is then what is evaluated.
         examine: Called with the model at each evaluation; its measures are logged with the held-out loss.
@@ -71,6 +74,7 @@ class GroundingTrainer(Trainer):
         word_weight: float = 0.0,
         word_steps: int = 0,
         even_after: int | None = None,
+        short_answer: int = 1,
         rates: Mapping[str, float] | None = None,
         average: AveragedWeights | None = None,
         examine: Callable[[Any, int], dict[str, float]] | None = None,
@@ -81,6 +85,7 @@ class GroundingTrainer(Trainer):
         self.word_weight = word_weight
         self.word_steps = word_steps
         self.even_after = even_after
+        self.short_answer = short_answer
         self.rates = dict(rates or {})
         self.average = average
         self.examine = examine
@@ -150,7 +155,7 @@ class GroundingTrainer(Trainer):
             return self._word_loss(owner.model.get_region_features(**seen).spoken, labels, model)
         inputs["loss_only"] = True  # logits are read by nobody, and are the largest tensor of a step
         if model.training and self.even_after is not None and self.state.global_step >= self.even_after:
-            inputs["loss_weights"] = answer_weights(inputs["labels"])
+            inputs["loss_weights"] = answer_weights(inputs["labels"], self.short_answer)
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if labels is not None and self.word_weight and model.training:
             loss = loss + self.word_weight * self._word_loss(outputs.spoken_hidden_states, labels, model)

@@ -61,6 +61,7 @@ _OFTEN = {
     "caption": 4,
     "relation": 6,
     "front-or-behind": 8,
+    "relation-turned": 4,
     "relation-caption": 4,
     "which": 9,
     "absent": 20,
