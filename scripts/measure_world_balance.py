@@ -8,13 +8,16 @@ Prints the table as Python. It is measured with nothing left out, on training sc
 from __future__ import annotations
 
 import argparse
+import re
 from collections import Counter, defaultdict
 from pprint import pformat
 
 import numpy as np
 
-from gar.graspworld import ATTRIBUTES, FRAMES, RELATIONS, SHAPES, balance, choose_prompts, render_scene
+from gar.graspworld import ATTRIBUTES, COLORS, FRAMES, RELATIONS, SHAPES, balance, choose_prompts, render_scene
+from gar.graspworld.asking_choices import choose_colors, choose_outline
 from gar.graspworld.facts import Facts
+from gar.graspworld.outlines import OUTLINES
 
 
 def main() -> None:
@@ -23,7 +26,9 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=6000, help="how many training scenes to look at")
     parser.add_argument("--first", type=int, default=1_000_000, help="seed of the first")
     scenes, first = (parser.parse_args().__dict__[name] for name in ("scenes", "first"))
+    offered = {name: balance.SHARES.get(name, {}) for name in ("most color", "two colors", "outline")}
     balance.SHARES.clear()  # nothing is left out
+    balance.SHARES.update(offered)  # of which nothing is left out anyway
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for seed in range(first, first + scenes):
         rng = np.random.default_rng(seed)
@@ -33,11 +38,25 @@ def main() -> None:
             drawn = facts.pick_attribute(attribute)
             if drawn is not None:
                 counts[attribute][drawn[1]] += 1
+        for _ in range(3):
+            turn = choose_colors(facts)
+            if turn is not None:
+                words = [word for word in COLORS if word in re.findall(r"\w+", turn.right_choice.lower())]
+                counts["most color" if len(words) == 1 else "two colors"].update(words)
+            turn = choose_outline(facts)
+            if turn is not None:
+                counts["outline"][facts.items[turn.prompts[0]].outline or ""] += 1
         related = facts.pick_relation()
         if related is not None:
             counts["relation"][related[2]] += 1
     shares = {}
-    for name, words in {**ATTRIBUTES, "relation": RELATIONS}.items():
+    for name, words in {
+        **ATTRIBUTES,
+        "most color": COLORS,
+        "two colors": COLORS,
+        "outline": OUTLINES,
+        "relation": RELATIONS,
+    }.items():
         total = counts[name].total()
         shares[name] = {word: round(counts[name][word] / total, 4) for word in words}
     nouns = counts["noun"]

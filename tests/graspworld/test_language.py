@@ -11,6 +11,7 @@ from gar.errors import PromptError
 from gar.graspworld import (
     ATTRIBUTES,
     CAPTION_KINDS,
+    COLORS,
     DRILLS,
     KINDS,
     RELATIONS,
@@ -23,6 +24,7 @@ from gar.graspworld import (
     write_turns,
 )
 from gar.graspworld.naming import differ_clearly
+from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations, relation, true_relations
 from gar.graspworld.turn import LETTER_ALONE
 from gar.graspworld.vocabulary import opposite
@@ -44,7 +46,7 @@ def ask(count, kinds=KINDS + DRILLS):
 
 @pytest.fixture(scope="module")
 def turns():
-    return ask(200)
+    return ask(240)
 
 
 def own_words(scene, prompts, turn):
@@ -82,6 +84,44 @@ def test_attributes_are_those_of_the_object(turns):
     assert set(asked) >= {"noun", "color", "choice-noun", "choice-noun-reasoned", "choice-material"}
 
 
+def test_colors_are_offered_for_what_is_of_several(turns):
+    """The right ones cover much of it; of the wrong ones at least one covers a fifth of that at most."""
+    asked = Counter()
+    for scene, prompts, turn in turns:
+        if turn.kind != "choice-colors":
+            continue
+        item = scene.objects[prompts[turn.prompts[0]]]
+        assert item.color is None
+        named = {choice: re.findall("|".join(COLORS), choice.lower()) for choice in turn.choices}
+        right = named.pop(turn.right_choice)
+        least = min(item.color_shares[word] for word in right)
+        assert least >= 0.2
+        for wrong in named.values():
+            assert len(wrong) == len(right)
+            assert min(item.color_shares[word] for word in wrong) <= least / 5
+        asked[len(right)] += 1
+    assert set(asked) == {1, 2}
+
+
+def test_outlines_that_are_offered_are_right_and_wrong_ones_plainly_wrong(turns):
+    asked = Counter()
+    for scene, prompts, turn in turns:
+        if turn.kind != "choice-outline":
+            continue
+        item = scene.objects[prompts[turn.prompts[0]]]
+        named = [next(word for word in by_length if word in choice.lower()) for choice in turn.choices]
+        own = named.pop(turn.choices.index(turn.right_choice))
+        assert own == item.outline
+        assert len(set(named)) == 3
+        for round_or_straight in ({"circular", "oval", "hexagonal", "ring-shaped"}, {"square", "rectangular"}):
+            assert own not in round_or_straight or not round_or_straight & set(named)
+        asked[item.shape is None] += 1
+    assert set(asked) == {True, False}
+
+
+by_length = sorted(OUTLINES, key=len, reverse=True)
+
+
 def test_full_answers_are_true_and_half_of_them_come_unasked(turns):
     said, asked = Counter(), Counter()
     for scene, prompts, turn in turns:
@@ -92,7 +132,10 @@ def test_full_answers_are_true_and_half_of_them_come_unasked(turns):
         assert "Options:" not in turn.question
         asked[turn.answer.endswith("."), turn.question.endswith("Answer in full.")] += 1
         named = [int(number) for number in re.findall(r"<Prompt(\d)>", turn.answer)]
-        if len(named) == 2:
+        if re.search("(in|within) the mirror", turn.question):
+            assert_mirrored(scene, prompts, turn, named)
+            said["mirror"] += 1
+        elif len(named) == 2:
             a, b = (prompts[number] for number in named)
             assert read_relation(turn.answer) in true_relations(scene, a, b)
             said["relation"] += 1
@@ -100,6 +143,13 @@ def test_full_answers_are_true_and_half_of_them_come_unasked(turns):
             said["which"] += 1  # "red one": read as a question to which one is right
         elif re.match(r"The \w+ one from", turn.answer):
             said["position"] += 1
+        elif "color" in turn.question and own_words(scene, prompts, turn).get("color") is None:
+            shares = scene.objects[prompts[turn.prompts[0]]].color_shares
+            assert all(shares[word] >= 0.2 for word in re.findall("|".join(COLORS), turn.answer.lower())), turn
+            said["colors"] += 1
+        elif "shape" in turn.question and (word := next((w for w in by_length if w in turn.answer.lower()), None)):
+            assert word == scene.objects[prompts[turn.prompts[0]]].outline
+            said["outline"] += 1
         else:
             # "orange" alone may be either
             readings = [turn.answer] if turn.answer.endswith(".") else [f"the {turn.answer}", f"it is {turn.answer}"]
@@ -107,9 +157,21 @@ def test_full_answers_are_true_and_half_of_them_come_unasked(turns):
             words = next((words for words in map(read_caption, readings) if words and words.items() <= own), {})
             assert words, turn
             said.update(words.keys())
-    assert set(said) == {"noun", *ATTRIBUTES, "relation", "which", "position"}
+    assert set(said) == {"noun", *ATTRIBUTES, "colors", "outline", "relation", "mirror", "which", "position"}
     assert asked[False, True] == 0  # a word as it is needs no asking
     assert 0.35 < asked[True, True] / (asked[True, True] + asked[True, False]) < 0.65
+
+
+def assert_mirrored(scene, prompts, turn, named):
+    """Checks an answer in full about what is in the mirror."""
+    items = {number: scene.objects[prompts[number]] for number in turn.prompts}
+    mirrored = {number for number, item in items.items() if item.reflection_of is not None and item.inside is not None}
+    if turn.answer in ("Yes", "No"):
+        assert (turn.answer == "Yes") == (mirrored == set(items))
+    elif turn.answer.startswith("Neither"):
+        assert not mirrored
+    else:
+        assert mirrored == set(named)
 
 
 def test_a_question_of_multiple_choice_knows_its_bare_question_and_its_right_option(turns):

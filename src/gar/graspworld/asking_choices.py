@@ -3,6 +3,8 @@
 Choices:
 - The right letter is drawn before the options are placed.
 - Options are worded alike within a question: a word, a word with a capital and a point, or a sentence.
+- Colors are offered also for what is not of one color: the one or the two that cover much of it, among such as cover
+  little or nothing.
 - Relations are said from either side ("<Prompt1> is below <Prompt0>"), and every relation is offered as a wrong
   option as often as any other.
 """
@@ -10,14 +12,18 @@ Choices:
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 from gar.graspworld.asking_one import it_is, split_by_reality
 from gar.graspworld.asking_several import ask_for, describe_nothing, steps
+from gar.graspworld.balance import SHARES
+from gar.graspworld.color_names import two_holding_most
 from gar.graspworld.facts import Facts, in_words
 from gar.graspworld.naming import is_plural, with_article
+from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations
 from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, shuffled_in
-from gar.graspworld.vocabulary import RELATIONS, opposite
+from gar.graspworld.vocabulary import COLORS, RELATIONS, opposite
 from gar.graspworld.wording import (
     ATTRIBUTE_QUESTIONS,
     CHOICE_QUESTIONS,
@@ -30,7 +36,9 @@ from gar.graspworld.wording import (
 
 __all__ = [
     "choose_attribute",
+    "choose_colors",
     "choose_mirror",
+    "choose_outline",
     "choose_position",
     "choose_relation",
     "choose_which",
@@ -40,7 +48,11 @@ __all__ = [
 
 _OPTIONS = 4
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
-_DRAWS = 8  # of three wrong relations, until all are false
+_ALIKE = ({"circular", "oval", "hexagonal", "ring-shaped"}, {"square", "rectangular", "diamond-shaped"})
+"""Words for outlines that are never offered against each other: what is square is rectangular, too."""
+_DRAWS = 8  # of wrong relations or colors, until all are false
+_MUCH = 0.25  # least share of something that the color covers which most of it has
+_LITTLE = 0.2  # most that a wrong color covers, of what the right one does
 _NONE_OFFERED = 0.3  # how often "none of the above" is an option
 
 
@@ -57,7 +69,7 @@ def make_choice(
 def in_form(form: str, attribute: str, word: str) -> str:
     """Says a word in one of `OPTION_FORMS`: "red", "Red.", "It is red."."""
     said = in_words(attribute, word)
-    noun = with_article(word) if attribute in ("noun", "shape") else said
+    noun = with_article(word) if attribute in ("noun", "shape", "outline") else said
     return form.format(
         w=said, W=said[0].upper() + said[1:], a=noun, A=noun[0].upper() + noun[1:], It=it_is(attribute, word)
     )
@@ -76,6 +88,61 @@ def choose_attribute(facts: Facts, attribute: str, *, reasoned: bool = False) ->
     right, *others = (in_form(form, attribute, word) for word in (own, *wrong))
     reason = in_words(attribute, own) if reasoned else ""
     return make_choice(facts, f"choice-{attribute}", (number,), question, right, others, reason)
+
+
+def choose_colors(facts: Facts) -> Turn | None:
+    """Offers four colors, or four pairs of them, for what has no color of its own."""
+    numbers = [number for number, item in facts.items.items() if item.color is None and item.color_shares]
+    if not numbers:
+        return None
+    number = facts.pick(numbers)
+    shares = facts.items[number].color_shares
+    drawn = _two_colors(facts, shares) if facts.flip() else _most_color(facts, shares)
+    if drawn is None:
+        return None
+    question = facts.pick((*ATTRIBUTE_QUESTIONS["color"], *CHOICE_QUESTIONS["color"])).format(p=prompt_name(number))
+    form = facts.pick(OPTION_FORMS["colors" if " and " in drawn[0] else "color"])
+    right, *others = (in_form(form, "color", words) for words in drawn)
+    return make_choice(facts, "choice-colors", (number,), question, right, others)
+
+
+def _most_color(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
+    """The color that covers most, and three that cover little."""
+    own = max(shares, key=shares.__getitem__)
+    little = [word for word in COLORS if shares[word] <= _LITTLE * shares[own]]
+    if shares[own] < _MUCH or len(little) < _OPTIONS - 1:
+        return None
+    return [own, *facts.some_of(little, SHARES["most color"], _OPTIONS - 1)]
+
+
+def _two_colors(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
+    """The two colors that something has, and three pairs of which at least one color covers next to nothing of it."""
+    own = two_holding_most(shares)
+    if own is None:
+        return None
+    pairs = [own]
+    for _ in range(_DRAWS):
+        a, b = facts.some_of(COLORS, SHARES["two colors"], 2)
+        new = all({a, b} != {*pair} for pair in pairs)
+        if new and min(shares[a], shares[b]) <= _LITTLE * shares[own[1]] and len(pairs) < _OPTIONS:
+            pairs.append((a, b))
+    return [" and ".join(facts.some(pair)) for pair in pairs] if len(pairs) == _OPTIONS else None
+
+
+def choose_outline(facts: Facts) -> Turn | None:
+    """Offers four words for the outline of something."""
+    numbers = [number for number, item in facts.items.items() if item.outline is not None]
+    things = [number for number in numbers if facts.items[number].shape is None]  # few have one, so they come first
+    if not numbers:
+        return None
+    number = facts.pick(things or numbers)
+    own = facts.items[number].outline or ""
+    alike = next((group for group in _ALIKE if own in group), {own})
+    wrong = facts.some_of([word for word in OUTLINES if word not in alike], SHARES["outline"], _OPTIONS - 1)
+    question = facts.pick((*ATTRIBUTE_QUESTIONS["shape"], *CHOICE_QUESTIONS["shape"])).format(p=prompt_name(number))
+    form = facts.pick(OPTION_FORMS["outline"])
+    right, *others = (in_form(form, "outline", word) for word in (own, *wrong))
+    return make_choice(facts, "choice-outline", (number,), question, right, others)
 
 
 def choose_relation(facts: Facts, *, reasoned: bool = False) -> Turn | None:

@@ -19,7 +19,7 @@ import numpy as np
 from gar.errors import InputError
 from gar.graspworld.vocabulary import COLORS
 
-__all__ = ["DOMINANT", "MAIN", "SECOND", "color_of", "color_shares", "holding_most"]
+__all__ = ["DOMINANT", "MAIN", "SECOND", "color_of", "color_shares", "holding_most", "two_holding_most"]
 
 DOMINANT = 0.6
 """Least share of a region's pixels that its color word holds."""
@@ -107,11 +107,23 @@ def holding_most(shares: Mapping[str, float], least: float) -> str | None:
     """Returns the color word that holds at least a share of a region, while the next holds less than `SECOND`.
 
     Args:
-        shares: As `color_shares` gives them.
-        least: The share, in [0, 1].
+        shares: As `color_shares` gives them; words may be missing.
+        least: The share, in (0, 1].
     """
-    (share, name), (second, _) = sorted(((s, n) for n, s in shares.items()), reverse=True)[:2]
-    return name if share >= least and second < SECOND else None
+    first, second = (*sorted(shares.values(), reverse=True), 0.0, 0.0)[:2]
+    return max(shares, key=shares.__getitem__) if first >= least and second < SECOND else None
+
+
+def two_holding_most(shares: Mapping[str, float]) -> tuple[str, str] | None:
+    """Returns the two color words that a region plainly has, the greater share first; None where there are not two.
+
+    Each holds at least `SECOND`, both together at least `MAIN`, and the next one less than half of the lesser.
+
+    Args:
+        shares: As `color_shares` gives them.
+    """
+    (most, first), (less, second), (third, _) = sorted(((s, n) for n, s in shares.items()), reverse=True)[:3]
+    return (first, second) if less >= SECOND and most + less >= MAIN and third < less / 2 else None
 
 
 def color_of(rgb: np.ndarray, mask: np.ndarray) -> str | None:

@@ -20,7 +20,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from gar.graspworld.asking_choices import choose_attribute, choose_position, choose_relation, choose_which
+from gar.graspworld.asking_choices import (
+    choose_attribute,
+    choose_colors,
+    choose_mirror,
+    choose_outline,
+    choose_position,
+    choose_relation,
+    choose_which,
+)
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_relation, ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
@@ -33,9 +41,12 @@ _ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
 
 _CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
     *(partial(choose_attribute, attribute=name) for name in _ATTRIBUTES),
+    *(choose_colors,) * 2,
+    *(choose_outline,) * 2,
     *(choose_relation,) * 3,  # which is said from either side, and so in the most ways
     choose_which,
     choose_position,
+    choose_mirror,
 )
 
 _UNASKED = 0.5

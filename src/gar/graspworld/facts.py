@@ -115,14 +115,16 @@ class Facts:
         if attribute == "noun":
             return self._wrong_nouns(own, count)
         wrong = [word for word in ATTRIBUTES[attribute] if word != own]
-        weights = proportions(attribute) or dict.fromkeys(wrong, 1.0)
         seen = {words[attribute] for words in self.scene_words if attribute in words}
         near = [word for word in wrong if word in seen and self.flip(asked(attribute, word))]
         drawn = self.some(near)[:1] if near and self.flip() else []
         rest = [word for word in wrong if word not in drawn]
-        odds = np.array([weights.get(word, 0.0) + 1e-6 for word in rest])
-        order = self.rng.choice(len(rest), size=min(count, len(rest)), replace=False, p=odds / odds.sum())
-        return [*drawn, *(rest[number] for number in order)][:count]
+        return [*drawn, *self.some_of(rest, proportions(attribute), min(count, len(rest)))][:count]
+
+    def some_of(self, words: Sequence[str], weights: Mapping[str, float], count: int) -> list[str]:
+        """Draws different words by their weights; those that have none are drawn only where no other is left."""
+        odds = np.array([weights.get(word, 0.0) + 1e-6 for word in words])
+        return [words[n] for n in self.rng.choice(len(words), size=count, replace=False, p=odds / odds.sum())]
 
     def _wrong_nouns(self, own: str, count: int) -> list[str]:
         near = {words["noun"] for words in self.scene_words}

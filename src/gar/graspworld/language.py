@@ -17,7 +17,9 @@ import numpy as np
 from gar.errors import PromptError
 from gar.graspworld.asking_choices import (
     choose_attribute,
+    choose_colors,
     choose_mirror,
+    choose_outline,
     choose_position,
     choose_relation,
     choose_which,
@@ -68,6 +70,8 @@ _WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     "yes-no-relation": ask_yes_no_relation,
     "yes-no-mirror": ask_in_mirror,
     **{f"choice-{name}": lambda facts, name=name: choose_attribute(facts, name) for name in ATTRIBUTE_QUESTIONS},
+    "choice-colors": choose_colors,
+    "choice-outline": choose_outline,
     "choice-relation": choose_relation,
     "choice-which": choose_which,
     "choice-position": choose_position,

@@ -99,13 +99,11 @@ def _check(image: np.ndarray, items: Sequence[tuple[str, np.ndarray]]) -> None:
 def _describe(noun: str, mask: np.ndarray, image: np.ndarray) -> WorldObject:
     box = box_of(mask)
     size, place = size_and_place(mask, box)
-    color, main_color = colors_seen(noun, image, mask, box)
     return WorldObject(
         noun=noun,
         style="photo",
         shape=None,
-        color=color,
-        main_color=main_color,
+        color_shares=colors_seen(noun, image, mask, box),
         pattern=None,
         material=None,
         size=size,

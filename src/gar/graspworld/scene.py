@@ -13,7 +13,7 @@ Shapes: H, W the picture. Arrays are indexed (row, column).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from gar.graspworld.backgrounds import find_photographs
 from gar.graspworld.color_names import DOMINANT, MAIN, color_shares, holding_most
 from gar.graspworld.compose import compose
 from gar.graspworld.naming import category_of
+from gar.graspworld.outlines import OUTLINES_OF_SHAPES, outline_of
 from gar.graspworld.plans import Planner
 from gar.graspworld.stage import Placed, Stage
 from gar.graspworld.vocabulary import HELD_OUT_VERSION, SIZES, SPLITS, Split, cell_of, place_of, size_of
@@ -35,6 +36,9 @@ __all__ = ["Scene", "WorldObject", "render_scene"]
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 192, 4096, 2.0
 """Limits of a scene in pixels: below, stripes on a small star vanish; narrower, nothing large fits."""
+
+_WHOLE = 0.05
+"""Most of a thing that may be hidden where its outline has a word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +51,8 @@ class WorldObject:
     """One of `STYLES`."""
     shape: str | None
     """One of `SHAPES`; None for anything but a shape."""
-    color: str | None
-    """One of `COLORS`: the color that covers most of it; None where none does clearly, and of persons."""
-    main_color: str | None
-    """The color that covers at least half of it, others little: true to say where it may be too close to ask."""
+    color_shares: Mapping[str, float]
+    """Share of it, in [0, 1], that each of `COLORS` covers; of what is painted its one color, of persons none."""
     pattern: str | None
     """One of `PATTERNS`, for shapes that are large enough to show it."""
     material: str | None
@@ -73,6 +75,27 @@ class WorldObject:
     """Index in `Scene.objects` of what this is a reflection of; None for a thing itself."""
     inside: int | None = None
     """Index of the mirror, picture frame or screen that it is seen in."""
+
+    @cached_property
+    def color(self) -> str | None:
+        """One of `COLORS`: the color that covers most of it; None where none does clearly, and of persons."""
+        return holding_most(self.color_shares, DOMINANT)
+
+    @cached_property
+    def main_color(self) -> str | None:
+        """The color that covers at least half of it, others little: true to say where it may be too close to ask."""
+        return holding_most(self.color_shares, MAIN)
+
+    @cached_property
+    def outline(self) -> str | None:
+        """One of `OUTLINES`: the adjective of a shape, or what the mask of a thing plainly is that is seen whole."""
+        if self.shape is not None:
+            return OUTLINES_OF_SHAPES[self.shape]
+        (height, width), (x1, y1, x2, y2) = self.mask.shape, self.box
+        cut = x1 == 0 or y1 == 0 or x2 == width or y2 == height
+        if self.style == "frame" or cut or self.hidden > _WHOLE:
+            return None
+        return outline_of(self.mask[y1:y2, x1:x2])
 
     @cached_property
     def area(self) -> int:
@@ -143,15 +166,12 @@ def size_and_place(mask: np.ndarray, box: tuple[int, int, int, int]) -> tuple[st
     return size_of(int(np.count_nonzero(mask)) / mask.size), place_of(x / width, y / height)
 
 
-def colors_seen(
-    noun: str, image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]
-) -> tuple[str | None, str | None]:
-    """Names `WorldObject.color` and `main_color` of what a mask shows; neither of any person."""
+def colors_seen(noun: str, image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]) -> Mapping[str, float]:
+    """Measures `WorldObject.color_shares` of what a mask shows; there are none of any person."""
     if category_of(noun) == "person":
-        return None, None
+        return {}
     x1, y1, x2, y2 = box
-    shares = color_shares(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2])
-    return holding_most(shares, DOMINANT), holding_most(shares, MAIN)
+    return color_shares(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2])
 
 
 def _describe(
@@ -164,14 +184,13 @@ def _describe(
     full[item.window] = item.patch.inside
     size, place = size_and_place(mask, box)
     painted = plan.style in ("shape", "frame")
-    color, main_color = (plan.color,) * 2 if painted else colors_seen(plan.noun, image, mask, box)
+    one_color = {plan.color: 1.0} if plan.color else {}
     shown = size not in ("tiny", None)
     return WorldObject(
         noun=plan.noun,
         style=plan.style,
         shape=plan.noun if plan.style == "shape" else None,
-        color=color,
-        main_color=main_color,
+        color_shares=one_color if painted else colors_seen(plan.noun, image, mask, box),
         pattern=plan.pattern if shown else None,
         material=plan.material if shown and size != "small" else None,
         size=size,

@@ -126,9 +126,11 @@ CHOICE_QUESTIONS = {
 OPTION_FORMS = {
     "noun": ("{w}", "{A}.", "{It} {a}."),
     "color": ("{w}", "{W}.", "It is {w}.", "The object is {w}."),
+    "colors": ("{w}", "{W}.", "It is {w}.", "It is a mix of {w}.", "A combination of {w}."),
     "pattern": ("{w}", "{W}.", "It is {w}.", "It has a {w} pattern."),
     "material": ("{w}", "{W}.", "It is made of {w}.", "The object is made of {w}."),
     "shape": ("{w}", "{A}.", "It has the shape of {a}.", "The object is {a}."),
+    "outline": ("{w}", "{W}.", "It is {w}.", "The object is {w}.", "{A} object.", "It has {a} shape."),
     "size": ("{w}", "{W}.", "It is {w}."),
     "place": ("{w}", "{W}.", "It is {w}."),
 }
