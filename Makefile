@@ -31,14 +31,15 @@ lint: $(VENV)/installed-dev ## Check style, types and the floors
 nano: TRAIN = OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node $(PROCESSES) -m gar.training
 nano: SETTINGS = train.batch_size=$$((16 / $(PROCESSES))) $(NANO_ARGS)
 nano: SHARED = $(SETTINGS) cache.folder=runs/nano-features
-nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano-last/result (some twelve hours on two cores)
+nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano-last/result (some fourteen hours on two cores)
 	$(TRAIN) nano $(SETTINGS)
 	$(TRAIN) nano-closeups model.start=runs/nano/result $(SHARED)
 	$(TRAIN) nano-which model.start=runs/nano-closeups/result $(SHARED)
 	$(TRAIN) nano-depth model.start=runs/nano-which/result $(SHARED)
 	$(TRAIN) nano-relations model.start=runs/nano-depth/result $(SHARED)
 	$(TRAIN) nano-again model.start=runs/nano-relations/result $(SHARED)
-	$(TRAIN) nano-again model.start=runs/nano-again/result data.0.first_seed=76000 out=runs/nano-last $(SHARED)
+	$(TRAIN) nano-again model.start=runs/nano-again/result data.0.first_seed=76000 out=runs/nano-again-2 $(SHARED)
+	$(TRAIN) nano-again model.start=runs/nano-again-2/result data.0.first_seed=92000 out=runs/nano-last $(SHARED)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict

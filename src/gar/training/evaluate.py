@@ -51,7 +51,9 @@ from gar.regions import Region
 
 __all__ = ["Score", "evaluate", "is_right", "main", "wilson"]
 
-_ANSWERED = [kind for kind in KINDS if kind not in CAPTION_KINDS]
+_LATER = ("choice-colors", "choice-outline")
+"""Kinds with a draw of their own, since they came later: the questions of all others stay those of former figures."""
+_ANSWERED = [kind for kind in KINDS if kind not in (*CAPTION_KINDS, *_LATER)]
 _ASKED_FOR_NOUN = "What is <Prompt0>?"
 _LARGE = 0.02
 """Share of a photograph above which a region counts as large."""
@@ -188,6 +190,7 @@ def evaluate(
         scene = render_scene(seed + number, split="held-out")
         rng = np.random.default_rng([seed, number])
         _ask(assistant, scene, rng, own, [*_ANSWERED, "relation-caption"])
+        _ask(assistant, scene, np.random.default_rng([seed, number, 2]), own, _LATER)
         _describe(assistant, scene, own)
     for number in track(range(scenes), "another style", console=Console(stderr=True)):
         scene = render_scene(seed + number, split="held-out-style")
