@@ -23,7 +23,8 @@ PARTS = {
     "depth": "lesson of “in front”",
     "all": "all questions",
     "again": "all, other scenes",
-    "last": "once more",
+    "again-2": "once more",
+    "last": "and again",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {
