@@ -55,7 +55,7 @@ def main() -> None:
         told = [row for row in rows if "loss" in row]
         right.plot([begin + row["step"] for row in told], [row["loss"] for row in told], color="#444", lw=1.3)
         end = begin + max(row["step"] for row in rows)
-        left.text((begin + end) / 2, 104 + 7 * (number % 2), label, ha="center", color="#555", fontsize=7.5)
+        left.text((begin + end) / 2, 104 + 6 * (number % 3), label, ha="center", color="#555", fontsize=7.5)
         for axes in (left, right):
             axes.axvline(end, color="#ccc", lw=1)
         begin = end
