@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -55,14 +54,11 @@ def test_importing_gar_imports_nothing_heavy():
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
-def test_importing_gar_is_quick():
-    def seconds(code):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-        return time.perf_counter() - start
-
-    # the best of three, less the interpreter's own start: a busy machine slows both
-    assert min(seconds("import gar") for _ in range(3)) - min(seconds("") for _ in range(3)) < 0.3
+def test_importing_gar_imports_few_modules():
+    """What makes it quick, without a clock: torch alone is more than a thousand of them."""
+    code = "import sys; bare = len(sys.modules); import gar; print(len(sys.modules) - bare)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) < 250, done.stderr  # 176 with Python 3.11
 
 
 def test_every_error_is_one_of_ours_and_of_the_kind_that_callers_expect():

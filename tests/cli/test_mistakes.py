@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from importlib.resources import files
 
 import pytest
@@ -107,7 +106,5 @@ def test_help_needs_neither_torch_nor_numpy():
         "import sys; from gar.cli import main; main(['describe', '--help']);"
         "print({'torch', 'transformers', 'numpy', 'PIL', 'jinja2'} & set(sys.modules), file=sys.stderr)"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.stderr.strip() == "set()"
-    assert time.perf_counter() - start < 3  # 0.2 s on an idle machine
