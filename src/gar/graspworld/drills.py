@@ -52,6 +52,9 @@ _CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
 _UNASKED = 0.5
 """Share of the sentences among full answers that come without having been asked for."""
 
+_SIDEWAYS = 0.85
+"""Rate at which left and right are said from the other side: they are the most frequent of those that can be."""
+
 
 def _asking_for_reasons(write: Callable[[Facts], Turn | None]) -> Callable[[Facts], Turn | None]:
     """Makes the question of a drill ask for what its answer says first."""
@@ -91,13 +94,15 @@ def _front_or_behind(facts: Facts) -> Turn | None:
 
 def _relation_turned(facts: Facts) -> Turn | None:
     """Asks how one object stands to another, and answers how the other stands to it."""
-    among = [word for word in RELATIONS if opposite(word)]
-    turn = ask_relation(facts, among=among)
+    turn = ask_relation(facts)
     if turn is None:
         return None
     a, b = turn.prompts
-    answer = f"{prompt_name(b)} is {opposite(facts.relations[a, b])} {prompt_name(a)}."
-    return replace(turn, kind="relation-turned", answer=answer, chance=1 / len(among))
+    turned = opposite(facts.relations[a, b])
+    if turned is None or (turned in RELATIONS[:2] and not facts.flip(_SIDEWAYS)):
+        return None
+    answer = f"{prompt_name(b)} is {turned} {prompt_name(a)}."
+    return replace(turn, kind="relation-turned", answer=answer, chance=1 / 6)
 
 
 def _match_letter(facts: Facts) -> Turn | None:
