@@ -82,12 +82,16 @@ def choose_attribute(facts: Facts, attribute: str, *, reasoned: bool = False) ->
         return None
     number, own = drawn
     wrong = facts.wrong_words(own, attribute, _OPTIONS - 1)
-    questions = (*ATTRIBUTE_QUESTIONS[attribute], *CHOICE_QUESTIONS[attribute])
-    question = facts.pick(questions).format(p=prompt_name(number))
-    form = facts.pick(OPTION_FORMS[attribute])
-    right, *others = (in_form(form, attribute, word) for word in (own, *wrong))
     reason = in_words(attribute, own) if reasoned else ""
-    return make_choice(facts, f"choice-{attribute}", (number,), question, right, others, reason)
+    return _offer(facts, f"choice-{attribute}", number, [own, *wrong], asked=attribute, forms=attribute, reason=reason)
+
+
+def _offer(facts: Facts, kind: str, number: int, words: list[str], *, asked: str, forms: str, reason: str = "") -> Turn:
+    """Offers words, the right one first, for an attribute of a prompt, worded in one of the `forms` of options."""
+    question = facts.pick((*ATTRIBUTE_QUESTIONS[asked], *CHOICE_QUESTIONS[asked])).format(p=prompt_name(number))
+    form = facts.pick(OPTION_FORMS[forms])
+    right, *others = (in_form(form, forms, word) for word in words)
+    return make_choice(facts, kind, (number,), question, right, others, reason)
 
 
 def choose_colors(facts: Facts) -> Turn | None:
@@ -100,10 +104,8 @@ def choose_colors(facts: Facts) -> Turn | None:
     drawn = _two_colors(facts, shares) if facts.flip() else _most_color(facts, shares)
     if drawn is None:
         return None
-    question = facts.pick((*ATTRIBUTE_QUESTIONS["color"], *CHOICE_QUESTIONS["color"])).format(p=prompt_name(number))
-    form = facts.pick(OPTION_FORMS["colors" if " and " in drawn[0] else "color"])
-    right, *others = (in_form(form, "color", words) for words in drawn)
-    return make_choice(facts, "choice-colors", (number,), question, right, others)
+    forms = "colors" if " and " in drawn[0] else "color"
+    return _offer(facts, "choice-colors", number, drawn, asked="color", forms=forms)
 
 
 def _most_color(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
@@ -139,10 +141,7 @@ def choose_outline(facts: Facts) -> Turn | None:
     own = facts.items[number].outline or ""
     alike = next((group for group in _ALIKE if own in group), {own})
     wrong = facts.some_of([word for word in OUTLINES if word not in alike], SHARES["outline"], _OPTIONS - 1)
-    question = facts.pick((*ATTRIBUTE_QUESTIONS["shape"], *CHOICE_QUESTIONS["shape"])).format(p=prompt_name(number))
-    form = facts.pick(OPTION_FORMS["outline"])
-    right, *others = (in_form(form, "outline", word) for word in (own, *wrong))
-    return make_choice(facts, "choice-outline", (number,), question, right, others)
+    return _offer(facts, "choice-outline", number, [own, *wrong], asked="shape", forms="outline")
 
 
 def choose_relation(facts: Facts, *, reasoned: bool = False) -> Turn | None:
