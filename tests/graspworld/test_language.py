@@ -28,6 +28,7 @@ from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations, relation, true_relations
 from gar.graspworld.turn import LETTER_ALONE
 from gar.graspworld.vocabulary import opposite
+from gar.graspworld.wording import POSITION_QUESTIONS
 
 LETTERS = "ABCD"
 RELATIONS_SAID = ("relation", "relation-turned", "front-or-behind")
@@ -119,6 +120,32 @@ def test_outlines_that_are_offered_are_right_and_wrong_ones_plainly_wrong(turns)
     assert set(asked) == {True, False}
 
 
+ORDINALS = {
+    **{word: n for n, word in enumerate(("first", "second", "third", "fourth", "fifth", "sixth"))},
+    **{word: n for n, word in enumerate(("1st", "2nd", "3rd", "4th", "5th", "6th"))},
+}
+
+
+def who_stands(scene, position):
+    """The object at a position, such as "The 2nd from the right in the top row"; None if there is none."""
+    counted, end = re.search(r"[Tt]he (\w+)(?: one| item)?(?: counting)? from the (\w+)", position).groups()
+    among = scene.objects
+    apart = 0.12 * scene.image.shape[0]
+    if row := re.search(r"(\w+) row(?: from the (\w+))?", position):
+        heights = []
+        for height in sorted(item.centroid[1] for item in among):
+            if not heights or height - heights[-1] > apart:
+                heights.append(height)
+        named = {"top": 0, "middle": len(heights) // 2, "bottom": -1}
+        if row[2] == "bottom":
+            heights.reverse()
+        height = heights[named[row[1]] if row[1] in named else ORDINALS[row[1]]]
+        among = [item for item in among if abs(item.centroid[1] - height) < apart]
+    axis = int(end in ("top", "bottom"))
+    line = sorted(among, key=lambda item: item.centroid[axis], reverse=end in ("right", "bottom"))
+    return line[ORDINALS[counted]] if ORDINALS[counted] < len(line) else None
+
+
 by_length = sorted(OUTLINES, key=len, reverse=True)
 
 
@@ -141,7 +168,10 @@ def test_full_answers_are_true_and_half_of_them_come_unasked(turns):
             said["relation"] += 1
         elif named:
             said["which"] += 1  # "red one": read as a question to which one is right
-        elif re.match(r"The \w+ one from", turn.answer):
+        elif any(
+            turn.question.startswith(asked.format(p=f"<Prompt{turn.prompts[0]}>")) for asked in POSITION_QUESTIONS
+        ):
+            assert who_stands(scene, turn.answer) is scene.objects[prompts[turn.prompts[0]]]
             said["position"] += 1
         elif "color" in turn.question and own_words(scene, prompts, turn).get("color") is None:
             shares = scene.objects[prompts[turn.prompts[0]]].color_shares
@@ -303,26 +333,15 @@ def test_real_and_reflected_are_told_apart_rightly(turns):
 
 
 def test_positions_count_all_objects_of_the_scene(turns):
-    ordinals = ["first", "second", "third", "fourth", "fifth", "sixth"]
-    checked = 0
+    checked = Counter()
     for scene, prompts, turn in turns:
         if turn.kind != "choice-position":
             continue
-        item = scene.objects[prompts[turn.prompts[0]]]
         for choice in turn.choices:
-            place, end = re.match(r"The (\w+) one from the (\w+)", choice).groups()
-            axis = int(end in ("top", "bottom"))
-            others = scene.objects
-            if "row" in choice:
-                line = sorted(o.centroid[1] for o in others)
-                y = {"top": line[0], "bottom": line[-1]}.get(choice.split()[-2])
-                y = line[len(line) // 2] if y is None else y
-                others = [o for o in others if abs(o.centroid[1] - y) < 0.12 * scene.image.shape[0]]
-            order = sorted(others, key=lambda o: o.centroid[axis], reverse=end in ("right", "bottom"))
-            right = ordinals.index(place) < len(order) and order[ordinals.index(place)] is item
-            assert right == (choice == said_option(turn))
-            checked += 1
-    assert checked > 100
+            right = who_stands(scene, choice) is scene.objects[prompts[turn.prompts[0]]]
+            assert right == (choice == said_option(turn)), choice
+            checked["row" if "row" in choice else "line"] += 1
+    assert min(checked["row"], checked["line"]) > 50
 
 
 def test_same_or_different_is_true(turns):

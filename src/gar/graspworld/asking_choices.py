@@ -29,6 +29,7 @@ from gar.graspworld.wording import (
     CHOICE_QUESTIONS,
     IN_MIRROR,
     OPTION_FORMS,
+    POSITION_FORMS,
     POSITION_QUESTIONS,
     RELATION_QUESTIONS,
     WHICH_IN_MIRROR,
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 _OPTIONS = 4
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+_ORDINALS = (("first", "second", "third", "fourth", "fifth", "sixth"), ("1st", "2nd", "3rd", "4th", "5th", "6th"))
 _ALIKE = ({"circular", "oval", "hexagonal", "ring-shaped"}, {"square", "rectangular", "diamond-shaped"})
 """Words for outlines that are never offered against each other: what is square is rectangular, too."""
 _DRAWS = 8  # of wrong relations or colors, until all are false
@@ -192,14 +193,6 @@ def choose_which(facts: Facts) -> Turn | None:
     return make_choice(facts, "choice-which", among, question, right, wrong)
 
 
-def _rank(number: int, count: int, ends: tuple[str, str]) -> tuple[str, str]:
-    """Words the place of one among `count`: from the one end and from the other."""
-    return (
-        f"the {_ORDINALS[number]} one from the {ends[0]}",
-        f"the {_ORDINALS[count - 1 - number]} one from the {ends[1]}",
-    )
-
-
 def choose_position(facts: Facts) -> Turn | None:
     """Offers positions of an object among all objects of the scene, counted along a line or in rows."""
     if facts.scene.seed is None:  # not all that a photograph shows is known
@@ -212,23 +205,49 @@ def choose_position(facts: Facts) -> Turn | None:
     number = facts.pick(facts.numbers)
     index = facts.prompts[number]
     grid = _rows(facts)
+    style = facts.rng.spawn(1)[0]  # a draw of its own, which leaves those of other questions alone
+    ordinals = _ORDINALS[int(style.integers(len(_ORDINALS)))]
+    forms = POSITION_FORMS["line" if grid is None else "rows"]
+    form = forms[int(style.integers(len(forms)))]
     if grid is not None:
-        said = {key: _in_grid(row, place, len(grid), len(grid[row])) for key, row, place in _cells(grid)}
+        up = bool(style.integers(2))
+        said = {
+            key: _in_row(form, ordinals, place, len(grid[row]), row=row, rows=len(grid), up=up)
+            for key, row, place in _cells(grid)
+        }
     else:
         axis = int(facts.flip())
         order = steps(facts, axis, objects)
         if not all(clear for _, clear in order):
             return None
-        ends = (("left", "right"), ("top", "bottom"))[axis]
-        said = {key: _rank(place, len(order), ends) for place, (key, _) in enumerate(order)}
+        said = {key: _in_line(form, ordinals, place, len(order), axis) for place, (key, _) in enumerate(order)}
     right = facts.pick(said[index])
-    wrong = facts.some([facts.pick(forms) for key, forms in said.items() if key != index], _OPTIONS - 1)
+    wrong = facts.some([facts.pick(words) for key, words in said.items() if key != index], _OPTIONS - 1)
     if len(wrong) < _OPTIONS - 1:
-        wrong += [form for key, forms in said.items() if key != index for form in forms if form not in wrong]
+        wrong += [word for key, words in said.items() if key != index for word in words if word not in wrong]
     question = facts.pick(POSITION_QUESTIONS).format(p=prompt_name(number))
     point = facts.pick(("", "."))
     right, *others = (word[0].upper() + word[1:] + point for word in (right, *wrong[: _OPTIONS - 1]))
     return make_choice(facts, "choice-position", (number,), question, right, others)
+
+
+def _in_line(form: str, ordinals: tuple[str, ...], place: int, count: int, axis: int, **row: str) -> tuple[str, str]:
+    """Words the place of one among `count` along an axis: from the one end and from the other."""
+    first, last = (("left", "right"), ("top", "bottom"))[axis]
+    on, back = (("to the right", "to the left"), ("down", "up"))[axis]
+    return (
+        form.format(n=ordinals[place], end=first, on=on, **row),
+        form.format(n=ordinals[count - 1 - place], end=last, on=back, **row),
+    )
+
+
+def _in_row(
+    form: str, ordinals: tuple[str, ...], place: int, count: int, *, row: int, rows: int, up: bool
+) -> tuple[str, str]:
+    """Words the place of one among `count` in a row, and which row that is; `up` counts rows from the bottom."""
+    line = {0: "top", rows - 1: "bottom"}.get(row, "middle")
+    counted, side = (ordinals[rows - 1 - row], "bottom") if up else (ordinals[row], "top")
+    return _in_line(form, ordinals, place, count, 0, row=line, nth=ordinals[row], counted=counted, side=side)
 
 
 def _rows(facts: Facts) -> list[list[int]] | None:
@@ -256,11 +275,6 @@ def _rows(facts: Facts) -> list[list[int]] | None:
 
 def _cells(grid: list[list[int]]) -> list[tuple[int, int, int]]:
     return [(key, row, place) for row, keys in enumerate(grid) for place, key in enumerate(keys)]
-
-
-def _in_grid(row: int, place: int, rows: int, columns: int) -> tuple[str, ...]:
-    line = {0: "top", rows - 1: "bottom"}.get(row, "middle")
-    return tuple(f"{rank} in the {line} row" for rank in _rank(place, columns, ("left", "right")))
 
 
 def choose_mirror(facts: Facts) -> Turn | None:

@@ -45,7 +45,7 @@ _CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
     *(choose_outline,) * 2,
     *(choose_relation,) * 3,  # which is said from either side, and so in the most ways
     choose_which,
-    choose_position,
+    *(choose_position,) * 3,  # which can be asked of few scenes
     choose_mirror,
 )
 

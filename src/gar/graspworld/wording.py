@@ -16,6 +16,7 @@ __all__ = [
     "IN_MIRROR",
     "OPTION_FORMS",
     "ORDER_QUESTIONS",
+    "POSITION_FORMS",
     "POSITION_QUESTIONS",
     "REAL_QUESTIONS",
     "RELATION_QUESTIONS",
@@ -142,3 +143,21 @@ POSITION_QUESTIONS = (
     "Which position is {p} in the full image?",
     "Counting the objects in the full image, which one is {p}?",
 )
+
+POSITION_FORMS = {
+    "line": (
+        "the {n} one from the {end}",
+        "the {n} one counting from the {end}",
+        "the {n} from the {end}",
+        "the {n} item from the {end}",
+        "the {n} one from the {end} {on}",
+    ),
+    "rows": (
+        "the {n} one from the {end} in the {row} row",
+        "the {n} from the {end} in the {nth} row",
+        "the {n} one counting from the {end} in the {counted} row from the {side}",
+        "the {counted} row from the {side}, the {n} one from the {end}",
+    ),
+}
+"""How an option says a position: `{n}` is which one it is from an `{end}` on ("to the right", "up"); `{row}` names its
+row, `{nth}` counts it from the top and `{counted}` from a `{side}`."""
