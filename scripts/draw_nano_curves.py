@@ -24,7 +24,8 @@ PARTS = {
     "all": "all questions",
     "again": "all, other scenes",
     "again-2": "once more",
-    "last": "and again",
+    "again-3": "and again",
+    "last": "the last time",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {
