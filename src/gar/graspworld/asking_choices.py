@@ -22,8 +22,8 @@ from gar.graspworld.facts import Facts, in_words
 from gar.graspworld.naming import is_plural, with_article
 from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations
-from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, shuffled_in
-from gar.graspworld.vocabulary import COLORS, RELATIONS, opposite
+from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, say_turned, shuffled_in
+from gar.graspworld.vocabulary import COLORS, RELATIONS
 from gar.graspworld.wording import (
     ATTRIBUTE_QUESTIONS,
     CHOICE_QUESTIONS,
@@ -159,9 +159,9 @@ def choose_relation(facts: Facts, *, reasoned: bool = False) -> Turn | None:
     names = prompt_name(a), prompt_name(b)
 
     def say(word: str) -> str:
-        turned = opposite(word)
+        turned = say_turned(a, b, word)
         if turned is not None and facts.flip(0.3):
-            return f"{names[1]} is {turned} {names[0]}."
+            return turned
         return f"{names[0]} is {word} {names[1]}."
 
     question = facts.pick(RELATION_QUESTIONS).format(a=names[0], b=names[1])

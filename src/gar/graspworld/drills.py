@@ -32,8 +32,8 @@ from gar.graspworld.asking_choices import (
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_relation, ask_same
 from gar.graspworld.facts import Facts, as_claim, in_words
-from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, prompt_name, shuffled_in
-from gar.graspworld.vocabulary import RELATIONS, opposite
+from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, say_turned, shuffled_in
+from gar.graspworld.vocabulary import RELATIONS
 
 __all__ = ["DRILL_WRITERS"]
 
@@ -98,10 +98,9 @@ def _relation_turned(facts: Facts) -> Turn | None:
     if turn is None:
         return None
     a, b = turn.prompts
-    turned = opposite(facts.relations[a, b])
-    if turned is None or (turned in RELATIONS[:2] and not facts.flip(_SIDEWAYS)):
+    answer = say_turned(a, b, facts.relations[a, b])
+    if answer is None or (facts.relations[a, b] in RELATIONS[:2] and not facts.flip(_SIDEWAYS)):
         return None
-    answer = f"{prompt_name(b)} is {turned} {prompt_name(a)}."
     return replace(turn, kind="relation-turned", answer=answer, chance=1 / 6)
 
 

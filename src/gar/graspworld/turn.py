@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LETTERS", "LETTER_ALONE", "MAX_PROMPTS", "Turn", "choice_text", "listed", "prompt_name", "shuffled_in"]
+from gar.graspworld.vocabulary import opposite
+
+__all__ = [
+    "LETTERS",
+    "LETTER_ALONE",
+    "MAX_PROMPTS",
+    "Turn",
+    "choice_text",
+    "listed",
+    "prompt_name",
+    "say_turned",
+    "shuffled_in",
+]
 
 MAX_PROMPTS = 5
 """Prompts are named `<Prompt0>` to `<Prompt4>`."""
@@ -51,6 +63,16 @@ class Turn:
 def prompt_name(number: int) -> str:
     """The name by which a question speaks of a region: `<Prompt0>`."""
     return f"<Prompt{number}>"
+
+
+def say_turned(a: int, b: int, relation: str) -> str | None:
+    """Says how a prompt stands to another from the other's side; None where there is no word for it.
+
+    >>> say_turned(0, 3, "behind")
+    '<Prompt3> is in front of <Prompt0>.'
+    """
+    turned = opposite(relation)
+    return None if turned is None else f"{prompt_name(b)} is {turned} {prompt_name(a)}."
 
 
 def listed(names: Sequence[str], word: str = "or") -> str:

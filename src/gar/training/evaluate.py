@@ -6,7 +6,8 @@
 Every figure comes with its n, its 95 % interval (Wilson) and chance.
 
 Choices:
-- Short answers count when exactly right; a noun counts by any of its synonyms; captions count word by word.
+- Short answers count when exactly right. A noun counts by any of its synonyms, and in a sentence ("It is a chair.");
+  a relation from either side ("<Prompt1> is below <Prompt0>."). Captions count word by word.
 - Multiple choice is scored twice: the letter that the model writes, and the option that it finds likeliest as the
   answer to the bare question.
 - "front or behind alone" is the relation asked of pairs of which one is in front; any other answer is wrong.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -40,6 +42,7 @@ from gar.graspworld import (
     attribute_words,
     choose_prompts,
     read_caption,
+    read_relation,
     relation_is_true,
     render_scene,
     write_turns,
@@ -47,6 +50,7 @@ from gar.graspworld import (
 from gar.graspworld.language import CAPTION_KINDS
 from gar.graspworld.nouns import NOUNS, canonical_noun
 from gar.graspworld.photograph_folder import open_photographs
+from gar.graspworld.turn import say_turned
 from gar.regions import Region
 
 __all__ = ["Score", "evaluate", "is_right", "main", "wilson"]
@@ -107,11 +111,24 @@ class _Tally:
 
 
 def is_right(turn: Turn, text: str) -> bool:
-    """Whether a short answer is: a noun by any of its synonyms (shapes have none), all else word by word."""
+    """Whether a short answer is right.
+
+    A noun is by any of its synonyms, alone or in a sentence (shapes have none), a relation from either side; all
+    else is word by word.
+    """
     if text == turn.answer:
         return True
-    noun = canonical_noun(text.rstrip(".")) if turn.kind == "noun" else None
-    return noun is not None and noun == canonical_noun(turn.answer)
+    if turn.kind == "noun":
+        noun = _noun(text)
+        return noun is not None and noun == _noun(turn.answer)
+    if turn.kind == "relation" and (relation := read_relation(turn.answer)):
+        return text == say_turned(*turn.prompts, relation)
+    return False
+
+
+def _noun(text: str) -> str | None:
+    """The noun that an answer says: "chair", "A chair.", "It is a chair."."""
+    return canonical_noun(re.sub(r"^(It is|They are) ", "", text).rstrip("."))
 
 
 def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, kinds: Sequence[str]) -> None:
@@ -161,7 +178,7 @@ def _photographs(assistant: GAR, folder: Path, tally: _Tally) -> None:
         image, items = photograph.read()
         requests = [Request(image, _ASKED_FOR_NOUN, [Region.mask(mask)]) for _, mask in items]
         for (noun, mask), answer in zip(items, assistant.batch(requests, max_new_tokens=12), strict=True):
-            right = canonical_noun(answer.text.rstrip(".")) == noun
+            right = _noun(answer.text) == noun
             name = "photographs, noun of a person" if noun == "person" else "photographs, noun of other regions"
             tally.add(name, right, 1 / len(NOUNS))
             if noun != "person" and mask.mean() > _LARGE:
