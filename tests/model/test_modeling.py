@@ -266,6 +266,46 @@ def test_the_words_of_the_stems_classes_are_as_loud_as_asked(make_model, make_co
         make_config(class_scale=0.0)
 
 
+def test_the_word_of_each_group_that_a_region_points_at_is_said_again(make_model, make_config):
+    groups = [[[50], [51, 52], [53]], [[60], [61]]]
+    model = make_model(make_config(mask_token=True, echo_token_ids=groups, echo_scale=2.0)).model
+    words = model.get_input_embeddings().weight
+    said = (words[51] + words[52]) / 2 + words[60]
+    spoken = 5 * said[None]
+    torch.testing.assert_close(model.echo(spoken), spoken + 2 * said)
+
+
+def test_the_decoder_hears_the_echo_and_what_points_does_not(make_model, make_config, named_config, ask):
+    prompts = {"mask_token": True, "prompt_token_ids": named_config.prompt_token_ids}
+    config = make_config(**prompts, echo_token_ids=[[[50], [51]]], echo_scale=2.0)
+    model = make_model(config)
+    inputs = {name: value for name, value in ask(*MIXED, config=config).items() if name in VISION_INPUTS}
+    told = model.model.get_region_features(**inputs)
+    torch.testing.assert_close(told.replay[:, -1], model.model.echo(told.spoken))
+    assert not torch.allclose(told.replay[:, -1], told.spoken)
+    model.model.config.echo_token_ids = []
+    plain = model.model.get_region_features(**inputs)
+    assert torch.equal(plain.spoken, told.spoken)
+    assert torch.equal(plain.replay[:, :-1], told.replay[:, :-1])
+    assert torch.equal(plain.replay[:, -1], plain.spoken)
+    assert not torch.allclose(plain.prompts, told.prompts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"mask_token": False, "echo_token_ids": [[[1]]]}, "mask_token is false: only a mask-weighted token points"),
+        ({"echo_token_ids": [[[1]], []]}, "an empty group or word"),
+        ({"echo_token_ids": [[[1], []]]}, "an empty group or word"),
+        ({"echo_token_ids": [[[1]], [[-1]]]}, "none of the"),
+        ({"echo_scale": 0.0}, "echo_scale is 0.0"),
+    ],
+)
+def test_an_echo_of_no_known_words_is_refused(make_config, settings, reason):
+    with pytest.raises(CheckpointError, match=reason):
+        make_config(**{"mask_token": True, **settings})
+
+
 def test_as_many_prompt_tokens_as_crop_tokens_are_needed(make_config):
     with pytest.raises(CheckpointError, match="2 prompt_token_ids and 5 crop_token_ids"):
         make_config(prompt_token_ids=[1, 2])

@@ -11,10 +11,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
+from gar.errors import InputError
 from gar.model.checkpoints import export_published
 from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE
 from gar.training.recipe import Start
 from gar.training.start import load_config, load_start
+from gar.training.world import WORDS
 
 SPECIAL = [
     *("<|begin_of_text|>", "<|end_of_text|>", "<|image|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
@@ -147,6 +149,20 @@ def test_the_classifier_of_the_stem_is_made_louder():
     assert model.config.class_scale == 7.0
     with pytest.raises(ValidationError, match="class_scale"):
         Start(start="nano", class_scale=0.0)
+
+
+def test_what_a_region_points_at_is_said_to_the_decoder():
+    model, processor = load_start(Start(start="nano", echo=("noun", "material"), echo_scale=3.0), dtype=torch.float32)
+    nouns, materials = model.model.config.echo_token_ids
+    assert model.config.echo_scale == 3.0
+    assert [processor.tokenizer.decode(tokens).strip() for tokens in materials] == list(WORDS["material"])
+    assert len(nouns) == len(WORDS["noun"])
+    assert load_start(Start(start="nano", echo=()), dtype=torch.float32)[0].config.echo_token_ids == []
+
+
+def test_only_attributes_can_be_echoed():
+    with pytest.raises(InputError, match="'taste' is no attribute; there are noun, size"):
+        load_start(Start(start="nano", echo=("taste",)), dtype=torch.float32)
 
 
 def test_a_finished_model_that_gets_outlines_gives_the_same_answers_at_first(speaking_start, make_picture):

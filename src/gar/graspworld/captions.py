@@ -33,7 +33,7 @@ MADE_OF = {"striped": "stripes", "dotted": "dots", "checkered": "checks"}
 MATERIAL_ADJECTIVES = {"wood": "wooden", "fur": "furry"}
 """Where the adjective of a material is another word."""
 
-_RELATED = 0.75  # how often a caption names a relation, if it can
+_RELATED = 0.65  # how often a caption names a relation, if it can: a model that is unsure of it then names none
 _TEMPLATES = (
     "{np} {at} of the picture.",
     "{np} {at}.",
@@ -151,7 +151,9 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
     if item.reflection_of is not None:
         ways = (f"{it_is} seen in a mirror.", f"{it_is} a reflection in a mirror.")
         ways = ways if item.inside is not None else (f"{it_is} a reflection in the water.",)
-        return f"{text} {pick(rng, ways)}"
+        said = pick(rng, ways)
+        # by a draw of its own: what is asked after it stays the same
+        return f"{text} {said}" if rng.spawn(1)[0].random() < _RELATED else text
     neighbor = _neighbor(scene, index) if related and rng.random() < _RELATED else None
     if neighbor is not None:
         said, own_sentence = _say_relation(*neighbor, item, rng)

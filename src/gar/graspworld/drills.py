@@ -45,12 +45,13 @@ _CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
     *(choose_outline,) * 2,
     *(choose_relation,) * 3,  # which is said from either side, and so in the most ways
     choose_which,
-    *(choose_position,) * 3,  # which can be asked of few scenes
+    choose_position,
     choose_mirror,
 )
 
-_UNASKED = 0.5
-"""Share of the sentences among full answers that come without having been asked for."""
+_UNASKED = 0.15
+"""Share of the sentences among full answers that come without having been asked for. More of them, and what is less
+sure of its words begins a sentence where one word is asked for."""
 
 _SIDEWAYS = 0.85
 """Rate at which left and right are said from the other side: they are the most frequent of those that can be."""

@@ -167,6 +167,12 @@ class GARConfig(PreTrainedConfig):
     class_scale: float = 1.0
     """How loud those words are. Not learnt: on few photographs, which are soon known by heart, a model would learn to
     hear the classifier of a million less than it deserves."""
+    echo_token_ids: list[list[list[int]]] | tuple[()] = ()
+    """Groups of words, the tokens of each (all nouns, all materials): of each group the word that a region's
+    mask-weighted token points at most is added to that token, so that the decoder writes what the region points at
+    where that is in doubt, too. Empty: not."""
+    echo_scale: float = 1.0
+    """How loud those words are."""
     tie_word_embeddings: bool | None = None
     """Whether the language head is the embedding matrix; by default what text_config says."""
 
@@ -211,6 +217,18 @@ class GARConfig(PreTrainedConfig):
             raise CheckpointError(f"stem_dropout is {self.stem_dropout}; needed is a share from 0 up to but not 1")
         if not 0.0 < self.class_scale < float("inf"):
             raise CheckpointError(f"class_scale is {self.class_scale}; needed is a number above 0")
+        if self.echo_token_ids and not self.mask_token:
+            raise CheckpointError("echo_token_ids are given and mask_token is false: only a mask-weighted token points")
+        known = range(self.text_config.vocab_size)
+        if not all(
+            group and all(word and all(token in known for token in word) for word in group)
+            for group in self.echo_token_ids
+        ):
+            raise CheckpointError(
+                f"echo_token_ids has an empty group or word, or a token that is none of the {len(known)} known"
+            )
+        if not 0.0 < self.echo_scale < float("inf"):
+            raise CheckpointError(f"echo_scale is {self.echo_scale}; needed is a number above 0")
         if self.box_embedding and not self.mask_token:
             raise CheckpointError("box_embedding is true and mask_token false: the box enters the mask-weighted token")
         if not 0 <= self.outline_size <= _MAX_OUTLINE or (self.outline_size and not self.mask_token):

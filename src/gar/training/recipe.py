@@ -109,6 +109,11 @@ class Start(_Settings):
     class_scale: float | None = Field(None, gt=0)
     """How loud the words for what the stem's own classifier sees in a region are (`GARConfig.class_scale`); by default
     as the start has it."""
+    echo: tuple[str, ...] | None = None
+    """Attributes of the world (noun, material, …) of which the word that a region points at most is said to the decoder
+    (`GARConfig.echo_token_ids`); by default those of the start."""
+    echo_scale: float | None = Field(None, gt=0)
+    """How loud (`GARConfig.echo_scale`); by default as the start has it."""
     max_num_tiles: int | None = Field(None, ge=1)
     """Most tiles of one picture; by default as the start has it."""
 

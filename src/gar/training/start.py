@@ -16,7 +16,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.configuration_utils import PreTrainedConfig
 
-from gar.errors import CheckpointError, GARError
+from gar.errors import CheckpointError, GARError, InputError
 from gar.model.checkpoints import PUBLISHED_NAMES, refuse_incomplete
 from gar.model.configuration import GARConfig, translate_published
 from gar.model.modeling import GARForConditionalGeneration
@@ -25,6 +25,8 @@ from gar.processing.prompts import prompt_name
 from gar.training.adapters import quantization
 from gar.training.recipe import Start
 from gar.training.tokenizer import MAX_PROMPTS
+from gar.training.words import word_tokens
+from gar.training.world import WORDS
 
 __all__ = ["PERCEPTION_LM", "load_config", "load_start"]
 
@@ -60,7 +62,8 @@ def load_start(
     with _reading(settings):
         if stored.get("model_type") == PERCEPTION_LM:
             return _from_perception_lm(where, stored, settings, tiles, options)
-        config = _config(stored, settings)
+        echo = None if settings.echo is None else _echoed(_tokenizer(where), settings.echo)
+        config = _config(stored, settings, echo=echo)
         processor = GARProcessor.from_pretrained(where, config=config, **tiles)
         model: Any
         model, told = GARForConditionalGeneration.from_pretrained(
@@ -73,6 +76,13 @@ def load_start(
             torch.nn.init.zeros_(last.weight)  # so that it says nothing as yet
         refuse_incomplete(where, told)
         return model, processor
+
+
+def _echoed(tokenizer: Any, attributes: Sequence[str]) -> list[list[list[int]]]:
+    """The tokens of the words of some attributes."""
+    if unknown := next((name for name in attributes if name not in WORDS), None):
+        raise InputError(f"model.echo: {unknown!r} is no attribute; there are {', '.join(WORDS)}")
+    return word_tokens(tokenizer, {name: WORDS[name] for name in attributes})
 
 
 def load_config(settings: Start) -> GARConfig:
@@ -100,17 +110,21 @@ def _stored_config(settings: Start) -> tuple[str, dict[str, Any]]:
     return where, stored
 
 
-def _config(stored: dict[str, Any], settings: Start, crops: Sequence[int] | None = None) -> GARConfig:
+def _config(
+    stored: dict[str, Any],
+    settings: Start,
+    *,
+    crops: Sequence[int] | None = None,
+    echo: list[list[list[int]]] | None = None,
+) -> GARConfig:
     if stored["model_type"] == PERCEPTION_LM:
         tokens = list(GARConfig().crop_token_ids if crops is None else crops)
         layout = {"mllm_config": stored, "crop_tokens_ids": tokens, "dtype": stored.get("dtype")}
         stored = translate_published(layout) | {"replay_spatial_scale": 1.0}
     elif "mllm_config" in stored:
         stored = translate_published(stored)
-    changes = {
-        name: getattr(settings, name)
-        for name in ("replay_spatial_scale", "closeup_size", "outline_size", "class_scale")
-    }
+    names = ("replay_spatial_scale", "closeup_size", "outline_size", "class_scale", "echo_scale")
+    changes = {name: getattr(settings, name) for name in names} | {"echo_token_ids": echo}
     return GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
 
 
@@ -134,7 +148,7 @@ def _from_perception_lm(
     missing = [token for token, number in zip(_CROP_TOKENS, crops, strict=True) if number is None]
     if missing:
         raise CheckpointError(f"the tokenizer of {where!r} lacks {', '.join(missing)}")
-    config = _config(stored, settings, crops)
+    config = _config(stored, settings, crops=crops)
     names = {  # their name → ours, as regular expressions
         "^" + theirs.removeprefix("mllm.").replace(".", r"\."): ours
         for theirs, ours in PUBLISHED_NAMES

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmup
 
 from gar.errors import InputError
+from gar.model.embeddings import mean_embeddings
 from gar.model.replay import locate_pictures, mask_weights
 from gar.model.sights import look
 from gar.processing.processor import IGNORED
@@ -75,14 +76,7 @@ def _word_scores(spoken: torch.Tensor, embeddings: torch.Tensor, words: WordToke
     """Of each attribute how much each region points at each word: (R, words)."""
     spoken = F.layer_norm(spoken.float(), spoken.shape[-1:])
     for tokens in words:
-        yield spoken @ _mean_embeddings(embeddings, tokens).T
-
-
-def _mean_embeddings(embeddings: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
-    """(words, D) in float32."""
-    flat = torch.tensor([token for word in words for token in word], device=embeddings.device)
-    starts = torch.tensor([0, *map(len, words[:-1])], device=embeddings.device).cumsum(0)
-    return F.embedding_bag(flat, embeddings, starts, mode="mean").float()
+        yield spoken @ mean_embeddings(embeddings, tokens).T
 
 
 # ---- looking -----------------------------------------------------------------------------------------------------
