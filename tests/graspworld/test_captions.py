@@ -1,5 +1,7 @@
 """Captions: all that is said is true, and can be read back."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -41,12 +43,28 @@ def test_a_relation_that_a_caption_names_is_true_and_to_something_large(scenes):
     assert np.mean([true is True for true in judged]) > 0.15
 
 
-def test_a_reflection_is_called_one(scenes):
+def test_a_reflection_is_called_one_in_most_captions_and_nothing_else_ever(scenes):
     rng = np.random.default_rng(2)
+    said = Counter()
     for scene in scenes:
         for index, item in enumerate(scene.objects):
             text = write_caption(scene, index, rng)
-            assert ("in a mirror" in text or "in the water" in text) == (item.reflection_of is not None)
+            said[item.reflection_of is not None, "in a mirror" in text or "in the water" in text] += 1
+    assert said[False, True] == 0
+    assert said[True, True] > said[True, False] > 0
+
+
+def test_whether_a_reflection_is_called_one_changes_nothing_that_is_drawn_later(scenes):
+    scene, index = next((s, n) for s in scenes for n, o in enumerate(s.objects) if o.reflection_of is not None)
+    said, later = set(), set()
+    for number in range(1, 20):
+        rng = np.random.default_rng(7)
+        rng.spawn(number)  # so that another is spawned by the caption
+        text = write_caption(scene, index, rng)
+        said.add("in a mirror" in text or "in the water" in text)
+        later.add(rng.random())
+    assert said == {True, False}
+    assert len(later) == 1
 
 
 def test_a_relation_is_judged_by_what_it_names():
