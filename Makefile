@@ -41,7 +41,7 @@ nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano-
 	$(TRAIN) nano-again model.start=runs/nano-again/result data.0.first_seed=76000 out=runs/nano-again-2 $(SHARED)
 	$(TRAIN) nano-again model.start=runs/nano-again-2/result data.0.first_seed=92000 out=runs/nano-again-3 $(SHARED)
 	$(TRAIN) nano-again model.start=runs/nano-again-3/result model.class_scale=15 data.0.first_seed=84000 data.0.scenes=24000 cache.variants=2 out=runs/nano-again-4 $(SHARED)
-	$(TRAIN) nano-again model.start=runs/nano-again-4/result model.class_scale=15 'model.echo=[noun,material]' model.echo_scale=20 data.0.first_seed=108000 words=null out=runs/nano-last $(SHARED)
+	$(TRAIN) nano-again model.start=runs/nano-again-4/result model.class_scale=18 'model.echo=[noun,material]' model.echo_scale=20 data.0.first_seed=108000 words=null out=runs/nano-last $(SHARED)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict

@@ -25,7 +25,8 @@ PARTS = {
     "again": "all, other scenes",
     "again-2": "once more",
     "again-3": "and again",
-    "last": "the last time",
+    "again-4": "louder",
+    "last": "and echoed",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {
