@@ -220,10 +220,8 @@ class GARConfig(PreTrainedConfig):
         if self.echo_token_ids and not self.mask_token:
             raise CheckpointError("echo_token_ids are given and mask_token is false: only a mask-weighted token points")
         known = range(self.text_config.vocab_size)
-        if not all(
-            group and all(word and all(token in known for token in word) for word in group)
-            for group in self.echo_token_ids
-        ):
+        words = [word for group in self.echo_token_ids for word in group]
+        if not all([*self.echo_token_ids, *words]) or any(token not in known for word in words for token in word):
             raise CheckpointError(
                 f"echo_token_ids has an empty group or word, or a token that is none of the {len(known)} known"
             )

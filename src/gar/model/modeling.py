@@ -30,7 +30,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutpu
 from gar.errors import CheckpointError
 from gar.model.checkpoints import refuse_incomplete, register_published_names
 from gar.model.configuration import GARConfig
-from gar.model.embeddings import mean_embeddings
+from gar.model.pointing import mean_embeddings, point
 from gar.model.projector import GARProjector, pool_cells
 from gar.model.replay import (
     BOX_WAVES,
@@ -272,13 +272,11 @@ class GARModel(GARPreTrainedModel):
             if self.outline_embed is not None:
                 outlines = mask_outlines(*lying, size=config.outline_size)
                 spoken = spoken + self.outline_embed(outlines.to(self.dtype))
-        heard = spoken
         if config.mask_token:
-            heard = self.echo(spoken)
-            replay = torch.cat([replay, heard[:, None]], dim=1)
+            replay = torch.cat([replay, self.echo(spoken)[:, None]], dim=1)
         prompts = None
         if config.prompt_token_ids:
-            shown = heard if config.mask_token else replay.mean(1)
+            shown = replay[:, -1] if config.mask_token else replay.mean(1)
             # as long as the word itself: else the region drowns which prompt it is
             words = self.get_input_embeddings().weight[list(config.prompt_token_ids)][region_index[:, 1]]
             shown = F.normalize(shown, dim=-1) * words.norm(dim=-1, keepdim=True)
@@ -341,15 +339,13 @@ class GARModel(GARPreTrainedModel):
         Returns:
             (R, D); as it was where the configuration asks for no words.
         """
-        if not self.config.echo_token_ids:
-            return spoken
         embeddings = self.get_input_embeddings().weight
-        pointing = F.layer_norm(spoken.float(), spoken.shape[-1:])
+        heard = spoken
         for group in self.config.echo_token_ids:
             words = mean_embeddings(embeddings, group)  # (W, D)
-            first = (pointing @ words.T).argmax(-1)  # (R,)
-            spoken = spoken + self.config.echo_scale * words[first].to(spoken.dtype)
-        return spoken
+            first = point(spoken, words).argmax(-1)  # (R,)
+            heard = heard + self.config.echo_scale * words[first].to(spoken.dtype)
+        return heard
 
     def embed_words(self, input_ids: torch.Tensor, prompt_features: torch.Tensor | None = None) -> torch.Tensor:
         """Embeds text that follows on pictures and regions.

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase, get_cosine_schedule_with_warmup
 
 from gar.errors import InputError
-from gar.model.embeddings import mean_embeddings
+from gar.model.pointing import mean_embeddings, point
 from gar.model.replay import locate_pictures, mask_weights
 from gar.model.sights import look
 from gar.processing.processor import IGNORED
@@ -74,9 +74,8 @@ def word_loss(spoken: torch.Tensor, embeddings: torch.Tensor, words: WordTokens,
 
 def _word_scores(spoken: torch.Tensor, embeddings: torch.Tensor, words: WordTokens) -> Iterator[torch.Tensor]:
     """Of each attribute how much each region points at each word: (R, words)."""
-    spoken = F.layer_norm(spoken.float(), spoken.shape[-1:])
     for tokens in words:
-        yield spoken @ mean_embeddings(embeddings, tokens).T
+        yield point(spoken, mean_embeddings(embeddings, tokens))
 
 
 # ---- looking -----------------------------------------------------------------------------------------------------
