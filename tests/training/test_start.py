@@ -14,7 +14,7 @@ from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Regi
 from gar.errors import InputError
 from gar.model.checkpoints import export_published
 from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE
-from gar.training.recipe import Start
+from gar.training.recipe import Scratch, Start
 from gar.training.start import load_config, load_start
 from gar.training.world import WORDS
 
@@ -163,6 +163,18 @@ def test_what_a_region_points_at_is_said_to_the_decoder():
 def test_only_attributes_can_be_echoed():
     with pytest.raises(InputError, match="'taste' is no attribute; there are noun, size"):
         load_start(Start(start="nano", echo=("taste",)), dtype=torch.float32)
+
+
+def test_a_setting_that_would_change_nothing_is_refused(perception):
+    published = Start(start=str(perception), class_scale=2.0)
+    with pytest.raises(InputError, match=r"model\.class_scale: .* has no class_token_ids"):
+        load_start(published, dtype=torch.float32)
+    with pytest.raises(InputError, match=r"model\.echo: .* has no mask_token"):
+        load_config(Start(start=str(perception), echo=("noun",)))
+    with pytest.raises(InputError, match=r"model\.echo_scale: without model\.echo"):
+        load_config(Start(start="nano", echo=(), echo_scale=2.0))
+    with pytest.raises(ValidationError, match="closeup_size changes a start"):
+        Start(scratch=Scratch(config={}), closeup_size=64)
 
 
 def test_a_finished_model_that_gets_outlines_gives_the_same_answers_at_first(speaking_start, make_picture):

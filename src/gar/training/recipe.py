@@ -121,6 +121,9 @@ class Start(_Settings):
     def _one_of_both(self) -> Start:
         if (self.start is None) == (self.scratch is None):
             raise ValueError("give either start or scratch")
+        given = [name for name, value in self if value is not None and name not in ("start", "scratch")]
+        if self.scratch is not None and given:
+            raise ValueError(f"{given[0]} changes a start; scratch has settings of its own")
         return self
 
 

@@ -125,7 +125,14 @@ def _config(
         stored = translate_published(stored)
     names = ("replay_spatial_scale", "closeup_size", "outline_size", "class_scale", "echo_scale")
     changes = {name: getattr(settings, name) for name in names} | {"echo_token_ids": echo}
-    return GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
+    config = GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
+    if settings.class_scale is not None and not config.class_token_ids:
+        raise InputError(f"model.class_scale: {settings.start!r} has no class_token_ids, so it would change nothing")
+    if settings.echo and not config.mask_token:
+        raise InputError(f"model.echo: {settings.start!r} has no mask_token, so it would change nothing")
+    if settings.echo_scale is not None and not (config.echo_token_ids if settings.echo is None else settings.echo):
+        raise InputError("model.echo_scale: without model.echo it would change nothing")
+    return config
 
 
 @contextmanager
