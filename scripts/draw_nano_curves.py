@@ -26,7 +26,8 @@ PARTS = {
     "again-2": "once more",
     "again-3": "and again",
     "again-4": "louder",
-    "last": "and echoed",
+    "again-5": "echoed",
+    "last": "colors, too",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {

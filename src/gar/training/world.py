@@ -48,7 +48,7 @@ WORDS = {
 _DESCRIBED_ALONE = 0.3
 """Share of the samples that describe one region, alone in the mask, in the single-region wording."""
 
-_COLORLESS = 0.5
+_COLORLESS = 0.35
 """How often an object of no one color is described, over one that has a color. More than half of them have none, and a
 small model that is unsure of a color says none."""
 
@@ -57,10 +57,11 @@ _PHOTOGRAPHED = 1 / 3
 
 _OFTEN = {
     "noun": 5,
+    "color": 3,
     "material": 10,
     "caption": 4,
-    "relation": 8,
-    "front-or-behind": 8,
+    "relation": 10,
+    "front-or-behind": 3,
     "relation-turned": 4,
     "relation-caption": 6,
     "which": 9,
