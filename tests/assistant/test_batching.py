@@ -38,8 +38,10 @@ def leads(model):
         found.extend((first - second).tolist())
 
     hook = model.lm_head.register_forward_hook(note)
-    yield found
-    hook.remove()
+    try:
+        yield found
+    finally:
+        hook.remove()
 
 
 @pytest.mark.parametrize("name", NAMES)
