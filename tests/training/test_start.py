@@ -160,6 +160,14 @@ def test_what_a_region_points_at_is_said_to_the_decoder():
     assert load_start(Start(start="nano", echo=()), dtype=torch.float32)[0].config.echo_token_ids == []
 
 
+def test_what_is_echoed_is_known_before_the_weights_are_read():
+    assert load_config(Start(start="nano", echo=())).echo_token_ids == []
+    echoed = Start(start="nano", echo=("pattern",))
+    assert load_config(echoed).echo_token_ids == load_start(echoed, dtype=torch.float32)[0].config.echo_token_ids
+    with pytest.raises(InputError, match="'taste' is no attribute"):
+        load_config(Start(start="nano", echo=("taste",)))
+
+
 def test_only_attributes_can_be_echoed():
     with pytest.raises(InputError, match="'taste' is no attribute; there are noun, size"):
         load_start(Start(start="nano", echo=("taste",)), dtype=torch.float32)

@@ -52,6 +52,7 @@ def load_start(
 
     Raises:
         CheckpointError: There is no such model, or it is not complete.
+        InputError: A setting would change nothing, or an attribute to be echoed is unknown.
         MissingExtraError: bitsandbytes is needed to quantise and not installed.
     """
     where, stored = _stored_config(settings)
@@ -62,8 +63,7 @@ def load_start(
     with _reading(settings):
         if stored.get("model_type") == PERCEPTION_LM:
             return _from_perception_lm(where, stored, settings, tiles, options)
-        echo = None if settings.echo is None else _echoed(_tokenizer(where), settings.echo)
-        config = _config(stored, settings, echo=echo)
+        config = _config(where, stored, settings)
         processor = GARProcessor.from_pretrained(where, config=config, **tiles)
         model: Any
         model, told = GARForConditionalGeneration.from_pretrained(
@@ -90,10 +90,11 @@ def load_config(settings: Start) -> GARConfig:
 
     Raises:
         CheckpointError: There is no such model.
+        InputError: A setting would change nothing, or an attribute to be echoed is unknown.
     """
-    _, stored = _stored_config(settings)
+    where, stored = _stored_config(settings)
     with _reading(settings):
-        return _config(stored, settings)
+        return _config(where, stored, settings)
 
 
 def _stored_config(settings: Start) -> tuple[str, dict[str, Any]]:
@@ -110,13 +111,7 @@ def _stored_config(settings: Start) -> tuple[str, dict[str, Any]]:
     return where, stored
 
 
-def _config(
-    stored: dict[str, Any],
-    settings: Start,
-    *,
-    crops: Sequence[int] | None = None,
-    echo: list[list[list[int]]] | None = None,
-) -> GARConfig:
+def _config(where: str, stored: dict[str, Any], settings: Start, *, crops: Sequence[int] | None = None) -> GARConfig:
     if stored["model_type"] == PERCEPTION_LM:
         tokens = list(GARConfig().crop_token_ids if crops is None else crops)
         layout = {"mllm_config": stored, "crop_tokens_ids": tokens, "dtype": stored.get("dtype")}
@@ -124,13 +119,15 @@ def _config(
     elif "mllm_config" in stored:
         stored = translate_published(stored)
     names = ("replay_spatial_scale", "closeup_size", "outline_size", "class_scale", "echo_scale")
-    changes = {name: getattr(settings, name) for name in names} | {"echo_token_ids": echo}
-    config = GARConfig.from_dict(stored | {name: value for name, value in changes.items() if value is not None})
+    changes = {name: value for name in names if (value := getattr(settings, name)) is not None}
+    if settings.echo and not stored.get("mask_token"):
+        raise InputError(f"model.echo: {settings.start!r} has no mask_token, so it would change nothing")
+    if settings.echo is not None:
+        changes["echo_token_ids"] = _echoed(_tokenizer(where), settings.echo)
+    config = GARConfig.from_dict(stored | changes)
     if settings.class_scale is not None and not config.class_token_ids:
         raise InputError(f"model.class_scale: {settings.start!r} has no class_token_ids, so it would change nothing")
-    if settings.echo and not config.mask_token:
-        raise InputError(f"model.echo: {settings.start!r} has no mask_token, so it would change nothing")
-    if settings.echo_scale is not None and not (config.echo_token_ids if settings.echo is None else settings.echo):
+    if settings.echo_scale is not None and not config.echo_token_ids:
         raise InputError("model.echo_scale: without model.echo it would change nothing")
     return config
 
@@ -155,7 +152,7 @@ def _from_perception_lm(
     missing = [token for token, number in zip(_CROP_TOKENS, crops, strict=True) if number is None]
     if missing:
         raise CheckpointError(f"the tokenizer of {where!r} lacks {', '.join(missing)}")
-    config = _config(stored, settings, crops=crops)
+    config = _config(where, stored, settings, crops=crops)
     names = {  # their name → ours, as regular expressions
         "^" + theirs.removeprefix("mllm.").replace(".", r"\."): ours
         for theirs, ours in PUBLISHED_NAMES
