@@ -197,6 +197,12 @@ def test_a_finished_model_that_gets_outlines_gives_the_same_answers_at_first(spe
     assert not torch.equal(logits(model, asked), logits(plain, asked))
 
 
+def test_tensors_that_begin_as_new_are_not_reported_as_missing(speaking_start, perception, capfd):
+    load_start(Start(start=str(speaking_start), outline_size=4), dtype=torch.float32)
+    load_start(Start(start=str(perception)), dtype=torch.float32)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -50,6 +50,7 @@ def load(
     """
     import torch
 
+    from gar.model.checkpoints import quiet_transformers
     from gar.model.configuration import GARConfig
     from gar.model.modeling import GARForConditionalGeneration
     from gar.processing import GARProcessor
@@ -66,7 +67,7 @@ def load(
             raise InputError(f"replay_spatial_scale is {replay_spatial_scale}; allowed: above 0, up to 1")
         changed["replay_spatial_scale"] = float(replay_spatial_scale)
     settings: dict[str, Any] = {} if max_num_tiles is None else {"max_num_tiles": max_num_tiles}
-    with _quiet_transformers():
+    with quiet_transformers():
         with _reading("configuration", where):
             stored, _ = GARConfig.get_config_dict(where)
             if not isinstance(stored, dict) or stored.get("model_type") != GARConfig.model_type:  # pyright: ignore
@@ -87,22 +88,6 @@ def load(
     elif not quantization:  # what was quantised while it was loaded is where it must be
         loaded.to(target)
     return GAR(loaded, processor, str(model), compile=compile)
-
-
-@contextmanager
-def _quiet_transformers() -> Generator[None]:
-    """Keeps transformers from printing bars and reports; what matters in them is raised."""
-    from transformers.utils import logging
-
-    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 @contextmanager

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
+from transformers.utils import logging
 
 from gar.errors import CheckpointError
 from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE, architecture_of
@@ -28,6 +30,7 @@ __all__ = [
     "export_published",
     "published_config",
     "published_name",
+    "quiet_transformers",
     "refuse_incomplete",
     "register_published_names",
 ]
@@ -63,6 +66,20 @@ def published_name(name: str) -> str:
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
     raise CheckpointError(f"{name!r} has no name in the published layout")
+
+
+@contextmanager
+def quiet_transformers() -> Generator[None]:
+    """Keeps transformers from printing bars and reports; what matters in them is raised."""
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def refuse_incomplete(name: str, told: Mapping[str, Any], *, shapes_too: bool = True) -> None:

@@ -28,7 +28,6 @@ import torch
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import save_file
-from transformers.utils import logging
 
 from gar import __version__
 from gar.errors import InputError
@@ -162,7 +161,6 @@ def _make_shard_apart(cache: FeatureCache, folder: Path, number: int) -> None:
 @lru_cache(maxsize=1)
 def _open_once(cache: FeatureCache) -> tuple[Source, GARProcessor, EfficientNetLiteStem]:
     """What a process of its own needs for all its shards."""
-    logging.disable_progress_bar()
     processor, stem = cache.load_stem()
     return cache.open_source(processor), processor, stem
 

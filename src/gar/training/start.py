@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.configuration_utils import PreTrainedConfig
 
 from gar.errors import CheckpointError, GARError, InputError
-from gar.model.checkpoints import PUBLISHED_NAMES, refuse_incomplete
+from gar.model.checkpoints import PUBLISHED_NAMES, quiet_transformers, refuse_incomplete
 from gar.model.configuration import GARConfig, translate_published
 from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
@@ -60,7 +60,7 @@ def load_start(
     options: dict[str, Any] = {"dtype": dtype}
     if quantize is not None:
         options["quantization_config"] = quantization(quantize, dtype)
-    with _reading(settings):
+    with _reading(settings), quiet_transformers():
         if stored.get("model_type") == PERCEPTION_LM:
             return _from_perception_lm(where, stored, settings, tiles, options)
         config = _config(where, stored, settings)
