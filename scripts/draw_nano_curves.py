@@ -27,7 +27,8 @@ PARTS = {
     "again-3": "and again",
     "again-4": "louder",
     "again-5": "echoed",
-    "last": "colors, too",
+    "again-6": "colors, too",
+    "last": "closer",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {

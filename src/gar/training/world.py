@@ -48,7 +48,7 @@ WORDS = {
 _DESCRIBED_ALONE = 0.3
 """Share of the samples that describe one region, alone in the mask, in the single-region wording."""
 
-_COLORLESS = 0.35
+_COLORLESS = 0.2
 """How often an object of no one color is described, over one that has a color. More than half of them have none, and a
 small model that is unsure of a color says none."""
 
@@ -57,7 +57,7 @@ _PHOTOGRAPHED = 1 / 3
 
 _OFTEN = {
     "noun": 5,
-    "color": 3,
+    "color": 5,
     "material": 10,
     "caption": 4,
     "relation": 10,
