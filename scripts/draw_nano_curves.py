@@ -67,7 +67,7 @@ def main() -> None:
         left.plot([], [], "o-", color=color, ms=3, lw=1.5, label=name)
     left.set(ylim=(-2, 118), yticks=range(0, 101, 20), xlabel="step", ylabel="held-out answers right, %")
     left.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.02))
-    right.set(ylim=(0, None), xlabel="step", ylabel="loss")
+    right.set(ylim=(0, None), xticks=range(0, begin, 5000), xlabel="step", ylabel="loss")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#eee")
