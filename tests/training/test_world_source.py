@@ -28,6 +28,13 @@ def test_only_the_kinds_that_are_named_are_asked():
     assert len(relations) > 10
 
 
+def test_where_no_kind_that_is_named_can_be_asked_one_region_is_described():
+    source = WorldSource(20, kinds=["choice-mirror"])
+    drawn = [source.draw(index, 0) for index in range(len(source))]
+    assert all(sample.turns for sample in drawn)
+    assert {kind for sample in drawn for kind in sample.kinds} == {"caption", "choice-mirror"}
+
+
 def test_a_kind_that_is_not_there_is_named():
     with pytest.raises(InputError, match="there is no 'colour'; there are caption"):
         WorldSource(1, kinds=["noun", "colour"])

@@ -204,19 +204,21 @@ def choose_turns(
         scene: A scene.
         rng: Where the choice comes from.
         turns: Most questions.
-        kinds: What is asked of several regions; one alone is described.
+        kinds: What is asked of several regions. One alone is described, also where none of these can be asked.
 
     Returns:
         Prompt number → object, whether the single-region wording is used, and the turns.
     """
-    if rng.random() < _DESCRIBED_ALONE:
-        weights = np.array([_COLORLESS if item.main_color is None else 1.0 for item in scene.objects])
-        prompts = {SINGLE_PROMPT: int(rng.choice(len(weights), p=weights / weights.sum()))}
-        # the wording of a caption varies: two of them teach more than one
-        drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
-        return prompts, True, drawn
-    prompts = choose_prompts(scene, rng)
-    return prompts, False, write_turns(scene, prompts, rng, n=turns, kinds=kinds)
+    if rng.random() >= _DESCRIBED_ALONE:
+        prompts = choose_prompts(scene, rng)
+        asked = write_turns(scene, prompts, rng, n=turns, kinds=kinds)
+        if asked:
+            return prompts, False, asked
+    weights = np.array([_COLORLESS if item.main_color is None else 1.0 for item in scene.objects])
+    prompts = {SINGLE_PROMPT: int(rng.choice(len(weights), p=weights / weights.sum()))}
+    # the wording of a caption varies: two of them teach more than one
+    drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]
+    return prompts, True, drawn
 
 
 def object_words(scene: Scene, index: int) -> dict[str, str]:
