@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gar.assistant.gar import GAR
 from gar.assistant.quantization import check_quantize, quantize_int8
-from gar.errors import CheckpointError, GARError, InputError
+from gar.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +48,7 @@ def load(
     """
     import torch
 
-    from gar.model.checkpoints import quiet_transformers
+    from gar.model.checkpoints import quiet_transformers, reading
     from gar.model.configuration import GARConfig
     from gar.model.modeling import GARForConditionalGeneration
     from gar.processing import GARProcessor
@@ -68,16 +66,16 @@ def load(
         changed["replay_spatial_scale"] = float(replay_spatial_scale)
     settings: dict[str, Any] = {} if max_num_tiles is None else {"max_num_tiles": max_num_tiles}
     with quiet_transformers():
-        with _reading("configuration", where):
+        with reading(f"cannot read the configuration of {where!r}"):
             stored, _ = GARConfig.get_config_dict(where)
             if not isinstance(stored, dict) or stored.get("model_type") != GARConfig.model_type:  # pyright: ignore
                 raise ValueError(f"config.json is not one of model_type {GARConfig.model_type!r}")
             config: Any = GARConfig.from_pretrained(where, **changed)
             precision = _precision(dtype, config.dtype, target)
         quantization = check_quantize(quantize, target, precision)
-        with _reading("processor", where):
+        with reading(f"cannot read the processor of {where!r}"):
             processor = GARProcessor.from_pretrained(where, config=config, **settings)
-        with _reading("weights", where):
+        with reading(f"cannot read the weights of {where!r}"):
             loaded = cast(
                 "Any",
                 GARForConditionalGeneration.from_pretrained(where, config=config, dtype=precision, **quantization),
@@ -88,18 +86,6 @@ def load(
     elif not quantization:  # what was quantised while it was loaded is where it must be
         loaded.to(target)
     return GAR(loaded, processor, str(model), compile=compile)
-
-
-@contextmanager
-def _reading(part: str, where: str) -> Generator[None]:
-    """Turns whatever a model's files make the libraries raise (they share no class) into one error of ours."""
-    try:
-        yield
-    except GARError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300] or repr(error)
-        raise CheckpointError(f"cannot read the {part} of {where!r}: {reason}") from error
 
 
 def _find(model: str) -> str:

@@ -19,7 +19,7 @@ from transformers.conversion_mapping import register_checkpoint_conversion_mappi
 from transformers.core_model_loading import WeightRenaming
 from transformers.utils import logging
 
-from gar.errors import CheckpointError
+from gar.errors import CheckpointError, GARError
 from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE, architecture_of
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "published_config",
     "published_name",
     "quiet_transformers",
+    "reading",
     "refuse_incomplete",
     "register_published_names",
 ]
@@ -80,6 +81,25 @@ def quiet_transformers() -> Generator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def reading(failure: str) -> Generator[None]:
+    """Turns whatever a model's files make the libraries raise (they share no class) into one error of ours.
+
+    Args:
+        failure: What could not be done, with the model's name: how the message begins.
+
+    Raises:
+        CheckpointError: Something else than an error of ours was raised.
+    """
+    try:
+        yield
+    except GARError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or repr(error)
+        raise CheckpointError(f"{failure}: {reason}") from error
 
 
 def refuse_incomplete(name: str, told: Mapping[str, Any], *, shapes_too: bool = True) -> None:

@@ -7,8 +7,8 @@ prompt names are new tokens whose embeddings begin as the mean of all others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from typing import Any
 
@@ -16,8 +16,8 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.configuration_utils import PreTrainedConfig
 
-from gar.errors import CheckpointError, GARError, InputError
-from gar.model.checkpoints import PUBLISHED_NAMES, quiet_transformers, refuse_incomplete
+from gar.errors import CheckpointError, InputError
+from gar.model.checkpoints import PUBLISHED_NAMES, quiet_transformers, reading, refuse_incomplete
 from gar.model.configuration import GARConfig, translate_published
 from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
@@ -132,16 +132,8 @@ def _config(where: str, stored: dict[str, Any], settings: Start, *, crops: Seque
     return config
 
 
-@contextmanager
-def _reading(settings: Start) -> Iterator[None]:
-    """Turns whatever a model's files make the libraries raise (they share no class) into one error of ours."""
-    try:
-        yield
-    except GARError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300] or repr(error)
-        raise CheckpointError(f"model.start: {settings.start!r} cannot be loaded: {reason}") from error
+def _reading(settings: Start) -> AbstractContextManager[None]:
+    return reading(f"model.start: {settings.start!r} cannot be loaded")
 
 
 def _from_perception_lm(
