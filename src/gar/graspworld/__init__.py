@@ -12,7 +12,7 @@ Needs numpy and Pillow only.
 
 from gar.graspworld.appearance import Cutout
 from gar.graspworld.captions import attribute_words
-from gar.graspworld.language import CAPTION_KINDS, DRILLS, KINDS, Turn, choose_prompts, write_turns
+from gar.graspworld.language import CAPTION_KINDS, DRILLS, KINDS, STAGED_KINDS, Turn, choose_prompts, write_turns
 from gar.graspworld.photograph_folder import Photograph, Photographs, open_photographs
 from gar.graspworld.photographs import cut_out, photograph_scene
 from gar.graspworld.plans import world_nouns
@@ -30,6 +30,7 @@ from gar.graspworld.vocabulary import (
     SHAPES,
     SIZES,
     SPLITS,
+    STAGINGS,
 )
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     "SHAPES",
     "SIZES",
     "SPLITS",
+    "STAGED_KINDS",
+    "STAGINGS",
     "Cutout",
     "Photograph",
     "Photographs",

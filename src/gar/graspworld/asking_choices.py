@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Mapping
 
 from gar.graspworld.asking_one import it_is, split_by_reality
+from gar.graspworld.asking_rows import ORDINALS, offered_positions
 from gar.graspworld.asking_several import ask_for, describe_nothing, steps
 from gar.graspworld.balance import SHARES
 from gar.graspworld.color_names import two_holding_most
@@ -45,15 +46,17 @@ __all__ = [
     "choose_which",
     "in_form",
     "make_choice",
+    "offer",
 ]
 
 _OPTIONS = 4
-_ORDINALS = (("first", "second", "third", "fourth", "fifth", "sixth"), ("1st", "2nd", "3rd", "4th", "5th", "6th"))
 _ALIKE = ({"circular", "oval", "hexagonal", "ring-shaped"}, {"square", "rectangular", "diamond-shaped"})
 """Words for outlines that are never offered against each other: what is square is rectangular, too."""
+_ADJECTIVES = {"wood": "wooden", "fur": "furry", "metal": "metallic"}
 _DRAWS = 8  # of wrong relations or colors, until all are false
 _MUCH = 0.25  # least share of something that the color covers which most of it has
 _LITTLE = 0.2  # most that a wrong color covers, of what the right one does
+_SILVER = 0.4  # how often gray is called silver where it may be
 _NONE_OFFERED = 0.3  # how often "none of the above" is an option
 
 
@@ -72,7 +75,12 @@ def in_form(form: str, attribute: str, word: str) -> str:
     said = in_words(attribute, word)
     noun = with_article(word) if attribute in ("noun", "shape", "outline") else said
     return form.format(
-        w=said, W=said[0].upper() + said[1:], a=noun, A=noun[0].upper() + noun[1:], It=it_is(attribute, word)
+        w=said,
+        W=said[0].upper() + said[1:],
+        a=noun,
+        A=noun[0].upper() + noun[1:],
+        J=_ADJECTIVES.get(word, word).capitalize(),
+        It=it_is(attribute, word),
     )
 
 
@@ -84,15 +92,26 @@ def choose_attribute(facts: Facts, attribute: str, *, reasoned: bool = False) ->
     number, own = drawn
     wrong = facts.wrong_words(own, attribute, _OPTIONS - 1)
     reason = in_words(attribute, own) if reasoned else ""
-    return _offer(facts, f"choice-{attribute}", number, [own, *wrong], asked=attribute, forms=attribute, reason=reason)
+    return offer(facts, f"choice-{attribute}", number, [own, *wrong], asked=attribute, forms=attribute, reason=reason)
 
 
-def _offer(facts: Facts, kind: str, number: int, words: list[str], *, asked: str, forms: str, reason: str = "") -> Turn:
+def offer(facts: Facts, kind: str, number: int, words: list[str], *, asked: str, forms: str, reason: str = "") -> Turn:
     """Offers words, the right one first, for an attribute of a prompt, worded in one of the `forms` of options."""
     question = facts.pick((*ATTRIBUTE_QUESTIONS[asked], *CHOICE_QUESTIONS[asked])).format(p=prompt_name(number))
     form = facts.pick(OPTION_FORMS[forms])
+    if forms in ("color", "colors"):
+        words = _shaded(facts, number, words)
     right, *others = (in_form(form, forms, word) for word in words)
     return make_choice(facts, kind, (number,), question, right, others, reason)
+
+
+def _shaded(facts: Facts, number: int, words: list[str]) -> list[str]:
+    """Says "grey" for gray half of the time, and sometimes "silver": of what is gray only if it is metal."""
+    rng = facts.rng.spawn(1)[0]  # a draw of its own, which leaves those of other questions alone
+    said = ["grey" if rng.random() < 0.5 else "gray", "silver" if rng.random() < _SILVER else ""]
+    metal = facts.items[number].material == "metal"
+    gray = said[1] if said[1] and (metal or "gray" not in words[0]) else said[0]
+    return [word.replace("gray", gray) for word in words]
 
 
 def choose_colors(facts: Facts) -> Turn | None:
@@ -106,7 +125,7 @@ def choose_colors(facts: Facts) -> Turn | None:
     if drawn is None:
         return None
     forms = "colors" if " and " in drawn[0] else "color"
-    return _offer(facts, "choice-colors", number, drawn, asked="color", forms=forms)
+    return offer(facts, "choice-colors", number, drawn, asked="color", forms=forms)
 
 
 def _most_color(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
@@ -142,7 +161,7 @@ def choose_outline(facts: Facts) -> Turn | None:
     own = facts.items[number].outline or ""
     alike = next((group for group in _ALIKE if own in group), {own})
     wrong = facts.some_of([word for word in OUTLINES if word not in alike], SHARES["outline"], _OPTIONS - 1)
-    return _offer(facts, "choice-outline", number, [own, *wrong], asked="shape", forms="outline")
+    return offer(facts, "choice-outline", number, [own, *wrong], asked="shape", forms="outline")
 
 
 def choose_relation(facts: Facts, *, reasoned: bool = False) -> Turn | None:
@@ -195,6 +214,9 @@ def choose_which(facts: Facts) -> Turn | None:
 
 def choose_position(facts: Facts) -> Turn | None:
     """Offers positions of an object among all objects of the scene, counted along a line or in rows."""
+    if facts.scene.rows:
+        drawn = offered_positions(facts, _OPTIONS - 1)
+        return None if drawn is None else make_choice(facts, "choice-position", (drawn[0],), *drawn[1:])
     if facts.scene.seed is None:  # not all that a photograph shows is known
         return None
     objects = dict(enumerate(facts.scene.objects))
@@ -206,7 +228,7 @@ def choose_position(facts: Facts) -> Turn | None:
     index = facts.prompts[number]
     grid = _rows(facts)
     style = facts.rng.spawn(1)[0]  # a draw of its own, which leaves those of other questions alone
-    ordinals = _ORDINALS[int(style.integers(len(_ORDINALS)))]
+    ordinals = ORDINALS[int(style.integers(len(ORDINALS)))]
     forms = POSITION_FORMS["line" if grid is None else "rows"]
     form = forms[int(style.integers(len(forms)))]
     if grid is not None:

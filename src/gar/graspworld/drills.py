@@ -31,28 +31,40 @@ from gar.graspworld.asking_choices import (
 )
 from gar.graspworld.asking_one import ask_yes_no, ask_yes_no_relation, it_is, say_yes
 from gar.graspworld.asking_several import ask_relation, ask_same
+from gar.graspworld.asking_surfaces import ask_usual, choose_texture, choose_usual
+from gar.graspworld.asking_ties import choose_chain, choose_on, choose_tie
 from gar.graspworld.facts import Facts, as_claim, in_words
 from gar.graspworld.turn import LETTER_ALONE, Turn, choice_text, say_turned, shuffled_in
-from gar.graspworld.vocabulary import RELATIONS
+from gar.graspworld.usual import USUAL
+from gar.graspworld.vocabulary import RELATIONS, Staging
 
 __all__ = ["DRILL_WRITERS"]
 
 _ATTRIBUTES = ("noun", "color", "pattern", "material", "shape", "size", "place")
 
-_CHOICES: tuple[Callable[[Facts], Turn | None], ...] = (
-    *(partial(choose_attribute, attribute=name) for name in _ATTRIBUTES),
-    *(choose_colors,) * 2,
-    *(choose_outline,) * 2,
-    *(choose_relation,) * 3,  # which is said from either side, and so in the most ways
-    choose_which,
-    choose_position,
-    choose_mirror,
-)
+_CHOICES: dict[Staging, tuple[Callable[[Facts], Turn | None], ...]] = {
+    "free": (
+        *(partial(choose_attribute, attribute=name) for name in _ATTRIBUTES),
+        *(choose_colors,) * 2,
+        *(choose_outline,) * 2,
+        *(choose_relation,) * 3,  # which is said from either side, and so in the most ways
+        choose_which,
+        choose_position,
+        choose_mirror,
+        choose_texture,
+        *(partial(choose_usual, attribute=name) for name in USUAL),
+    ),
+    "rows": (choose_position,),
+    "together": (choose_tie, choose_tie, choose_tie, choose_chain, choose_chain, choose_on),
+}
 
 _UNASKED = 0.15
-"""Share of the sentences among full answers that come without having been asked for. More of them, and what is less
-sure of its words begins a sentence where one word is asked for."""
+"""Share of the sentences about one object among full answers that come without having been asked for. More of them, and
+what is less sure of its words begins a sentence where one word is asked for."""
+_UNASKED_PHRASES = 0.6
+"""The same of all else: "Red and white.", or what relates two prompts, which is a sentence anyway."""
 
+_SENTENCES = ("It ", "They ", "The ")
 _SIDEWAYS = 0.85
 """Rate at which left and right are said from the other side: they are the most frequent of those that can be."""
 
@@ -80,10 +92,11 @@ def _draw(facts: Facts, attributes: Sequence[str]) -> tuple[str, int, str] | Non
 
 def _answer_in_full(facts: Facts) -> Turn | None:
     """Answers a question of multiple choice without its options, in the words of the right one."""
-    turn = facts.pick(_CHOICES)(facts)
+    turn = facts.pick(_CHOICES[facts.scene.staging])(facts)
     if turn is None or (said := turn.right_choice).startswith("None"):  # none of what nobody has named
         return None
-    asked_for = " Answer in full." if said.endswith(".") and not facts.flip(_UNASKED) else ""
+    unasked = _UNASKED if said.startswith(_SENTENCES) else _UNASKED_PHRASES
+    asked_for = " Answer in full." if said.endswith(".") and not facts.flip(unasked) else ""
     return Turn("in-full", turn.prompts, turn.bare_question + asked_for, said)
 
 
@@ -146,6 +159,7 @@ DRILL_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     "front-or-behind": _front_or_behind,
     "in-full": _answer_in_full,
     "relation-turned": _relation_turned,
+    **{f"usual-{name}": partial(ask_usual, attribute=name) for name in USUAL},
     "match-letter": _match_letter,
     "match-word": _match_word,
 }

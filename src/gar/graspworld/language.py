@@ -41,15 +41,28 @@ from gar.graspworld.asking_several import (
     ask_same,
     ask_which,
 )
+from gar.graspworld.asking_surfaces import choose_texture, choose_usual
+from gar.graspworld.asking_ties import ask_tie, ask_tied, choose_chain, choose_on, choose_tie
 from gar.graspworld.drills import DRILL_WRITERS
 from gar.graspworld.facts import Facts
 from gar.graspworld.scene import Scene
 from gar.graspworld.turn import MAX_PROMPTS, Turn
+from gar.graspworld.usual import USUAL
 from gar.graspworld.wording import ATTRIBUTE_QUESTIONS, ORDER_QUESTIONS
 
-__all__ = ["CAPTION_KINDS", "DRILLS", "KINDS", "MAX_PROMPTS", "Turn", "choose_prompts", "write_turns"]
+__all__ = [
+    "CAPTION_KINDS",
+    "DRILLS",
+    "KINDS",
+    "MAX_PROMPTS",
+    "STAGED_KINDS",
+    "Turn",
+    "choose_prompts",
+    "write_turns",
+]
 
 _LINKED_FIRST = 0.6  # how often an object is prompted together with its reflection or its frame
+_TIED_FIRST = 0.85  # how often two are prompted that have to do with each other
 
 _WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     "caption": ask_caption,
@@ -72,26 +85,38 @@ _WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     **{f"choice-{name}": lambda facts, name=name: choose_attribute(facts, name) for name in ATTRIBUTE_QUESTIONS},
     "choice-colors": choose_colors,
     "choice-outline": choose_outline,
+    "choice-texture": choose_texture,
+    **{f"choice-usual-{name}": lambda facts, name=name: choose_usual(facts, name) for name in USUAL},
     "choice-relation": choose_relation,
     "choice-which": choose_which,
     "choice-position": choose_position,
     "choice-mirror": choose_mirror,
 }
 
+_STAGED_WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
+    "tie": ask_tie,
+    "tied": ask_tied,
+    "choice-tie": choose_tie,
+    "choice-on": choose_on,
+    "choice-chain": choose_chain,
+}
+
 KINDS = tuple(_WRITERS)
-"""The kinds of turns whose answers are in their published form."""
+"""The kinds of turns whose answers are in their published form, of scenes in which objects lie anywhere."""
+STAGED_KINDS = {"rows": ("choice-position",), "together": ("tie", "tied", "choice-tie", "choice-on", "choice-chain")}
+"""Kinds that are asked of staged scenes, by their staging."""
 CAPTION_KINDS = ("caption", "relation-caption")
 """Those that are answered in sentences."""
 DRILLS = tuple(DRILL_WRITERS)
 """Exercises for training only."""
-_ALL = {**_WRITERS, **DRILL_WRITERS}
+_ALL = {**_WRITERS, **_STAGED_WRITERS, **DRILL_WRITERS}
 
 
 def choose_prompts(scene: Scene, rng: np.random.Generator) -> dict[int, int]:
     """Draws one to five objects of a scene and a prompt number for each, in random order.
 
     Numbers need not begin at 0, so that which numbers there are says nothing about the answer. An object and its
-    reflection, or its frame, are often prompted together.
+    reflection, its frame, or what it has to do with, are often prompted together.
 
     Args:
         scene: A scene.
@@ -109,6 +134,9 @@ def choose_prompts(scene: Scene, rng: np.random.Generator) -> dict[int, int]:
         partner = item.reflection_of if item.reflection_of is not None else item.inside
         first = [linked[0], partner]
         objects = first + [n for n in objects if n not in first]
+    elif count > 1 and scene.ties and rng.random() < _TIED_FIRST:
+        tie = scene.ties[int(rng.integers(len(scene.ties)))]
+        objects = [tie.a, tie.b, *(n for n in objects if n not in (tie.a, tie.b))]
     objects = [objects[n] for n in rng.permutation(count)]
     numbers = rng.permutation(MAX_PROMPTS)[:count].tolist()
     return dict(zip(numbers, objects, strict=True))
@@ -145,7 +173,7 @@ def write_turns(
         rng: Where kinds, objects and wordings come from.
         n: How many turns; by default one of each kind that can be asked. No question comes twice, so that a
             simple scene may give fewer.
-        kinds: The kinds to draw from: any of `KINDS` and `DRILLS`.
+        kinds: The kinds to draw from: any of `KINDS`, `STAGED_KINDS` and `DRILLS`.
 
     Returns:
         Turns in random order. Balanced kinds are not asked of every scene (see the module's choices).

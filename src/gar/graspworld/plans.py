@@ -25,6 +25,7 @@ __all__ = ["Planner", "pick", "world_nouns"]
 
 _SPRITES = 0.65  # share of the objects that are sprites
 _CUTOUTS = 0.35  # share of the sprites that are cuttings of photographs, where there are any
+_CUTOUTS_NAMED = 0.5  # where a noun is wanted that a cutting has
 _RECOLORED = 0.25  # share of the sprites whose hue is turned
 _ALIKE, _LOOK_ALIKES = 0.6, 0.5  # scenes with look-alikes, and the share of their objects
 _COUNTS = np.array([0.06, 0.15, 0.22, 0.23, 0.20, 0.14])  # scenes of one to six objects
@@ -92,7 +93,20 @@ class Planner:
         if self.cutouts and self.rng.random() < _CUTOUTS:
             number = int(self.rng.integers(len(self.cutouts)))
             return Plan(self.cutouts[number].noun, "photo", size, view=number)
-        noun = pick(self.rng, world_nouns(self.split))
+        return self._drawn(pick(self.rng, world_nouns(self.split)), size)
+
+    def named(self, nouns: Sequence[str], size: str = "medium") -> Plan | None:
+        """Draws a sprite, or a cutting of a photograph, of any of some nouns; None if the split has none of them."""
+        cuttings = [number for number, cutout in enumerate(self.cutouts) if cutout.noun in nouns]
+        if cuttings and self.rng.random() < _CUTOUTS_NAMED:
+            number = pick(self.rng, cuttings)
+            return Plan(self.cutouts[number].noun, "photo", size, view=number)
+        known = set(nouns)
+        able = [noun for noun in world_nouns(self.split) if noun in known]
+        return self._drawn(pick(self.rng, able), size) if able else None
+
+    def _drawn(self, noun: str, size: str) -> Plan:
+        """Draws a sprite of a noun, in a style that has it."""
         style = pick(self.rng, [style for style in _styles(self.split) if sprite_views(noun, style)])
         view = int(self.rng.integers(sprite_views(noun, style)))
         hue = float(self.rng.uniform(40, 320)) if self.rng.random() < _RECOLORED else 0.0

@@ -29,8 +29,21 @@ from gar.graspworld.compose import compose
 from gar.graspworld.naming import category_of
 from gar.graspworld.outlines import OUTLINES_OF_SHAPES, outline_of
 from gar.graspworld.plans import Planner
+from gar.graspworld.rows import place_rows
 from gar.graspworld.stage import Placed, Stage
-from gar.graspworld.vocabulary import HELD_OUT_VERSION, SIZES, SPLITS, Split, cell_of, place_of, size_of
+from gar.graspworld.ties import Tie
+from gar.graspworld.together import stage_together
+from gar.graspworld.vocabulary import (
+    HELD_OUT_VERSION,
+    SIZES,
+    SPLITS,
+    STAGINGS,
+    Split,
+    Staging,
+    cell_of,
+    place_of,
+    size_of,
+)
 
 __all__ = ["Scene", "WorldObject", "render_scene"]
 
@@ -131,6 +144,15 @@ class Scene:
     """uint8 (H, W, 3), RGB."""
     objects: tuple[WorldObject, ...]
     """In no particular order."""
+    rows: tuple[tuple[int, ...], ...] = ()
+    """Of a scene staged in rows: indices in `objects`, row by row from the top, each from left to right."""
+    ties: tuple[Tie, ...] = ()
+    """Of a scene staged together: what its objects have to do with each other."""
+
+    @property
+    def staging(self) -> Staging:
+        """What the scene was staged as; "free" for a photograph."""
+        return "rows" if self.rows else "together" if self.ties else "free"
 
     @property
     def has_mirror(self) -> bool:
@@ -220,6 +242,7 @@ def render_scene(
     seed: int,
     *,
     split: Split = "train",
+    staging: Staging = "free",
     size: tuple[int, int] | None = None,
     photographs: str | Path | None = None,
     cutouts: Sequence[Cutout] = (),
@@ -238,10 +261,10 @@ def render_scene(
         cutouts: Things cut out of photographs (`cut_out`), to be put among the sprites.
 
     Returns:
-        A scene of one to six objects.
+        A scene of one to six objects, in rows of two to thirty.
 
     Raises:
-        InputError: `seed`, `split` or `size` is outside what is allowed.
+        InputError: `seed`, `split`, `staging` or `size` is outside what is allowed.
         MediaError: `photographs` is not a folder with pictures.
 
     Example:
@@ -253,15 +276,42 @@ def render_scene(
         raise InputError(f"seed={seed}; it must be 0 or more")
     if split not in SPLITS:
         raise InputError(f"split={split!r}; it must be one of {', '.join(SPLITS)}")
+    if staging not in STAGINGS:
+        raise InputError(f"staging={staging!r}; it must be one of {', '.join(STAGINGS)}")
     if size is not None and not (min(size) >= MIN_SIDE and max(size) <= min(MAX_SIDE, MAX_ASPECT * min(size))):
         raise InputError(
             f"size={size}; height and width must each be from {MIN_SIDE} to {MAX_SIDE} pixels, "
             f"and neither more than {MAX_ASPECT:g} times the other"
         )
-    rng = np.random.default_rng([seed, SPLITS.index(split), HELD_OUT_VERSION])
+    staged = [STAGINGS.index(staging)] if staging != "free" else []
+    rng = np.random.default_rng([seed, SPLITS.index(split), HELD_OUT_VERSION, *staged])
     stage, planner = Stage(size or _draw_size(rng), rng, cutouts), Planner(split, rng, cutouts)
     paths = find_photographs(photographs)
-    room = arrange(stage, planner, paths)
+    rows = place_rows(stage, planner) if staging == "rows" else []
+    bonds = stage_together(stage, planner) if staging == "together" else []
+    if staging == "free":
+        _place_freely(stage, planner, paths)
+    image, masks = compose(stage, paths)
+    placed = stage.placed
+    nearness = sorted(range(len(placed)), key=lambda number: placed[number].depth)
+    order = rng.permutation(len(placed)).tolist()  # place in the result → number in `placed`
+    index = {id(placed[number]): place for place, number in enumerate(order)}
+    return Scene(
+        seed,
+        split,
+        image,
+        tuple(
+            _describe(placed[number], masks[number], image, placed, order, nearness.index(number)) for number in order
+        ),
+        tuple(tuple(index[id(item)] for item in row) for row in rows),
+        tuple(Tie(index[id(a)], verb, index[id(b)], category_of(a.plan.noun)) for a, verb, b in bonds),
+    )
+
+
+def _place_freely(stage: Stage, planner: Planner, photographs: tuple[str, ...]) -> None:
+    """Puts something special on an empty stage, or nothing, then ordinary objects."""
+    rng = stage.rng
+    room = arrange(stage, planner, photographs)
     if stage.placed:
         room = int(rng.integers(0, room + 1))
     while room or not stage.placed:  # a single long arrow may find no room
@@ -270,15 +320,3 @@ def render_scene(
         for plan, depth in zip(plans, rng.random(len(plans)), strict=True):
             stage.put(plan, depth)
         room = 0
-    image, masks = compose(stage, paths)
-    placed = stage.placed
-    nearness = sorted(range(len(placed)), key=lambda number: placed[number].depth)
-    order = rng.permutation(len(placed)).tolist()  # place in the result → number in `placed`
-    return Scene(
-        seed,
-        split,
-        image,
-        tuple(
-            _describe(placed[number], masks[number], image, placed, order, nearness.index(number)) for number in order
-        ),
-    )

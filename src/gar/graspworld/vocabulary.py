@@ -27,8 +27,10 @@ __all__ = [
     "SIZES",
     "SIZE_SHARES",
     "SPLITS",
+    "STAGINGS",
     "STYLES",
     "Split",
+    "Staging",
     "cell_of",
     "is_held_out",
     "opposite",
@@ -44,8 +46,13 @@ Split = Literal["train", "held-out", "held-out-nouns", "held-out-style"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 """Training; new scenes of what training shows; nouns never trained; a rendering style never trained."""
 
-STYLES = ("shape", "frame", "fluent", "noto", "twemoji", "photo")
-"""How an object is drawn: a shape or a frame by rule, a sprite of one of three sets, a cutting of a photograph."""
+Staging = Literal["free", "rows", "together"]
+STAGINGS: tuple[Staging, ...] = get_args(Staging)
+"""Objects anywhere; the same thing in rows; things that have to do with each other."""
+
+STYLES = ("shape", "frame", "fluent", "noto", "twemoji", "photo", "ground")
+"""How an object is drawn: a shape, a frame or a ground by rule, a sprite of one of three sets, a cutting of a
+photograph."""
 
 SHAPES = (
     "circle",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = [
     "ATTRIBUTE_QUESTIONS",
+    "CHAIN_QUESTIONS",
     "CHOICE_QUESTIONS",
     "DESCRIBE",
     "DESCRIBE_ALONE",
@@ -20,8 +21,11 @@ __all__ = [
     "POSITION_QUESTIONS",
     "REAL_QUESTIONS",
     "RELATION_QUESTIONS",
+    "ROW_FORMS",
     "SAME_QUESTIONS",
     "SHOWN",
+    "TIED_QUESTIONS",
+    "TIE_QUESTIONS",
     "WHICH_IN_MIRROR",
     "WHICH_QUESTIONS",
     "YES_NO_QUESTIONS",
@@ -53,6 +57,27 @@ RELATION_QUESTIONS = (
     "Where is {a} relative to {b}?",
     "How is {a} placed with respect to {b}?",
     "How does {a} relate to {b}?",
+)
+
+TIE_QUESTIONS = (
+    "What is the relationship between {a} and {b}?",
+    "How is {a} interacting with {b}?",
+    "What is the primary interaction between {a} and {b}?",
+    "Which statement accurately describes the relationship between {a} and {b}?",
+    "What is the spatial relationship between {a} and {b}?",
+    "What have {a} and {b} to do with each other?",
+)
+CHAIN_QUESTIONS = (
+    "What is the relationship between",
+    "What is the spatial relationship between",
+    "Which statement best describes the relationship between",
+    "Which statement correctly describes the interaction between",
+)
+"""Followed by the names of three prompts."""
+TIED_QUESTIONS = (
+    "Which object is {a} {verb}?",
+    "Which one among {l} is {a} {verb}?",
+    "What is {a} {verb}: {l}?",
 )
 
 SHOWN = ("Does {p} show {c}?", "Are these {c} in {p}?", "Is it true that {p} shows {c}?")
@@ -126,23 +151,89 @@ CHOICE_QUESTIONS = {
 
 OPTION_FORMS = {
     "noun": ("{w}", "{A}.", "{It} {a}."),
-    "color": ("{w}", "{W}.", "It is {w}.", "The object is {w}."),
-    "colors": ("{w}", "{W}.", "It is {w}.", "It is a mix of {w}.", "A combination of {w}."),
-    "pattern": ("{w}", "{W}.", "It is {w}.", "It has a {w} pattern."),
-    "material": ("{w}", "{W}.", "It is made of {w}.", "The object is made of {w}."),
+    "color": (
+        "{w}",
+        "{W}.",
+        "{W}.",
+        "It is {w}.",
+        "The object is {w}.",
+        "The masked object is {w}.",
+        "Solid {w}.",
+        "It is primarily {w}.",
+    ),
+    "colors": (
+        "{w}",
+        "{W}.",
+        "{W}.",
+        "It is {w}.",
+        "It is a mix of {w}.",
+        "A combination of {w}.",
+        "The object is a combination of {w}.",
+        "It is primarily {w}.",
+    ),
+    "pattern": ("{w}", "{W}.", "It is {w}.", "It has a {w} pattern.", "It has a {w} texture."),
+    "texture": (
+        "{w}",
+        "{W}.",
+        "{W}.",
+        "It has a {w} texture.",
+        "It has a {w} surface.",
+        "The object has a {w} texture.",
+        "The masked object has a {w} surface.",
+    ),
+    "material": (
+        "{w}",
+        "{W}.",
+        "{W}.",
+        "It is made of {w}.",
+        "The object is made of {w}.",
+        "The masked object is made of {w}.",
+        "{J}.",
+    ),
     "shape": ("{w}", "{A}.", "It has the shape of {a}.", "The object is {a}."),
     "outline": ("{w}", "{W}.", "It is {w}.", "The object is {w}.", "{A} object.", "It has {a} shape."),
     "size": ("{w}", "{W}.", "It is {w}."),
     "place": ("{w}", "{W}.", "It is {w}."),
 }
-"""How an option says a word: `{w}`, `{W}` with a capital, `{a}` with its article, `{A}` both; `{It}` is
-"It is" or "They are"."""
+"""How an option says a word: `{w}`, `{W}` with a capital, `{a}` with its article, `{A}` both, `{J}` as an
+adjective; `{It}` is "It is" or "They are"."""
 
 POSITION_QUESTIONS = (
     "Which row and which position is {p} in the full image?",
     "Which position is {p} in the full image?",
     "Counting the objects in the full image, which one is {p}?",
 )
+
+_IN_LINE = (
+    "the {n} one counting from the {end}",
+    "the {n} one from the {end}",
+    "the {n} item from the {end}",
+    "the {n} from the {end} {on}",
+    "the {n} one from the {end} {on}",
+    "the {n} one counting from the {end}.",
+)
+ROW_FORMS = {
+    "row": _IN_LINE,
+    "column": _IN_LINE,
+    "rows": (
+        "the {n} one counting from the {end} in the {line}",
+        "the {n} one from the {end} in the {line}",
+        "the {n} one counting from the {end} in the {nth} row counting from the {side}",
+        "the {n} one from the {end} in the {nth} row",
+        "the {n} from the {end} in the {nth} row",
+        "the {n} one in the {nth} row",
+        "the {nth} row from the {side}, the {n} one from the {end}",
+        "from the {side} {along}, the {nth} row; from the {end} {on}, the {n} one",
+    ),
+    "columns": (
+        "the {n} one counting from the {end} in the {line}",
+        "the {n} one from the {end} in the {line}",
+        "the {nth} column from the {side}, the {n} one from the {end}",
+    ),
+}
+"""How it is said which one of a row, a column, several rows or several columns something is: `{n}` from an `{end}` on
+(`{on}`: "to the right", "up"), in the `{nth}` line from a `{side}`, or in the `{line}` ("top row", "second column from
+the left")."""
 
 POSITION_FORMS = {
     "line": (

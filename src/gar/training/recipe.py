@@ -146,6 +146,10 @@ class WorldData(_Settings):
     """Folders of photographs with named masks: every third scene is a part of one of them."""
     cutouts: tuple[Path, ...] = ()
     """Folders of photographs of which only what is cut out of them is used, in rendered scenes."""
+    rows: Share = 0.0
+    """Share of the scenes in which the same thing stands in rows, columns or a grid."""
+    together: Share = 0.0
+    """Share of the scenes whose things have to do with each other: held, worn, ridden, on or beside one another."""
     weight: int = Field(1, ge=1)
     """How often the source is gone through in one epoch."""
 
@@ -167,6 +171,8 @@ class WorldData(_Settings):
             kinds=self.kinds,
             photographs=self.photographs,
             cutouts=self.cutouts,
+            rows=self.rows,
+            together=self.together,
         )
 
 

@@ -18,6 +18,7 @@ from gar.graspworld import (
     ATTRIBUTES,
     KINDS,
     SHAPES,
+    STAGED_KINDS,
     Scene,
     Turn,
     attribute_words,
@@ -30,6 +31,7 @@ from gar.graspworld.nouns import NOUNS
 from gar.graspworld.photograph_folder import Photograph, open_photographs
 from gar.graspworld.photographs import cut_out, photograph_scene
 from gar.graspworld.relations import relation
+from gar.graspworld.vocabulary import Staging
 from gar.processing.prompts import SINGLE_PROMPT
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
@@ -80,19 +82,55 @@ _OFTEN = {
     "choice-material": 4,
     "choice-colors": 8,
     "choice-outline": 3,
+    "choice-texture": 4,
+    "choice-usual-material": 2,
+    "usual-material": 2,
+    "usual-form": 2,
+    "usual-texture": 2,
     "choice-position": 2,
     "choice-relation": 6,
     "choice-which": 2,
-    "in-full": 8,
+    "in-full": 12,
 }
 """Kinds of questions that are asked more often than others: those that tell regions apart or relate them, which take a
 small model longest to learn. "Which" and "absent" can be asked of few scenes, and so are tried most often."""
 
-_ASKED = tuple(kind for kind in (*KINDS, *DRILLS) for _ in range(_OFTEN.get(kind, 1)))
+_STAGED_OFTEN: dict[Staging, dict[str, int]] = {
+    "rows": {
+        "choice-position": 3,
+        "in-full": 8,
+        "noun": 1,
+        "color": 1,
+        "extreme": 1,
+        "order-left-right": 1,
+        "order-top-bottom": 1,
+        "caption": 1,
+    },
+    "together": {
+        "tie": 4,
+        "tied": 3,
+        "choice-tie": 4,
+        "choice-on": 2,
+        "choice-chain": 2,
+        "in-full": 8,
+        "noun": 1,
+        "color": 1,
+        "which": 1,
+        "caption": 1,
+        "yes-no-noun": 1,
+        "choice-noun": 1,
+    },
+}
+_ASKED: dict[Staging, tuple[str, ...]] = {
+    "free": tuple(kind for kind in (*KINDS, *DRILLS) for _ in range(_OFTEN.get(kind, 1))),
+    **{staging: tuple(kind for kind in odds for _ in range(odds[kind])) for staging, odds in _STAGED_OFTEN.items()},
+}
+"""What is asked of a scene, by its staging."""
+_KNOWN = frozenset((*KINDS, *DRILLS, *(kind for kinds in STAGED_KINDS.values() for kind in kinds)))
 
 
 class WorldSource(Source):
-    """Scenes of GraspWorld.
+    """Scenes of GraspWorld; those that are staged are no photographs.
 
     Args:
         scenes: How many.
@@ -103,6 +141,8 @@ class WorldSource(Source):
         photographs: Folders of photographs with named masks: every third scene is a part of one of them, and what is
             cut out of them is pasted into rendered scenes.
         cutouts: Folders of photographs of which only what is cut out of them is used.
+        rows: Share of the scenes in which things stand in rows.
+        together: Share of the scenes whose things have to do with each other.
 
     Raises:
         InputError: A number is out of range, or the split or a kind unknown.
@@ -118,15 +158,20 @@ class WorldSource(Source):
         kinds: Sequence[str] = (),
         photographs: Sequence[Path] = (),
         cutouts: Sequence[Path] = (),
+        rows: float = 0.0,
+        together: float = 0.0,
     ):
         super().__init__()
         if scenes < 1 or first_seed < 0 or turns < 1:
             raise InputError(f"scenes={scenes}, first_seed={first_seed}, turns={turns}; needed: from 1, 0 and 1 up")
         if split not in ("train", "held-out"):
             raise InputError(f"split={split!r}; there are 'train' and 'held-out'")
+        if not (rows >= 0 and together >= 0 and rows + together <= 1):
+            raise InputError(f"rows={rows:g}, together={together:g}; shares of all scenes, not more than 1 together")
         check_kinds(kinds, "kinds")
+        self._staged: dict[Staging, float] = {"rows": rows, "together": together}
         self.scenes, self.first_seed, self.split, self.turns = scenes, first_seed, split, turns
-        self._kinds = tuple(kinds) or _ASKED
+        self._kinds = tuple(kinds)
         shown = [each for folder in photographs for each in open_photographs(folder)]
         self._showing, self._noun_shares = _by_noun(shown)
         pasted = [*shown, *(each for folder in cutouts for each in open_photographs(folder))]
@@ -161,7 +206,10 @@ class WorldSource(Source):
     def _scene(self, seed: int) -> Scene:
         if self._last is None or self._last[0] != seed:  # several epochs of one scene are often drawn in a row
             rng = np.random.default_rng([seed, 2])
-            if self._showing and rng.random() < _PHOTOGRAPHED:
+            staging = self._draw_staging(seed)
+            if staging != "free":
+                self._last = seed, render_scene(seed, split=self.split, staging=staging, cutouts=self._cutouts)
+            elif self._showing and rng.random() < _PHOTOGRAPHED:
                 noun = list(self._showing)[rng.choice(len(self._showing), p=self._noun_shares)]
                 showing = self._showing[noun]
                 photograph = showing[rng.integers(len(showing))]
@@ -170,6 +218,14 @@ class WorldSource(Source):
                 self._last = seed, render_scene(seed, split=self.split, cutouts=self._cutouts)
         return self._last[1]
 
+    def _draw_staging(self, seed: int) -> Staging:
+        drawn = np.random.default_rng([seed, 3]).random()
+        for staging, share in self._staged.items():
+            drawn -= share
+            if drawn < 0:
+                return staging
+        return "free"
+
 
 def check_kinds(kinds: Sequence[str], setting: str) -> None:
     """Checks kinds of questions.
@@ -177,8 +233,8 @@ def check_kinds(kinds: Sequence[str], setting: str) -> None:
     Raises:
         InputError: One is unknown; the message begins with the setting's name.
     """
-    if unknown := [kind for kind in kinds if kind not in _ASKED]:
-        raise InputError(f"{setting}: there is no {unknown[0]!r}; there are {', '.join((*KINDS, *DRILLS))}")
+    if unknown := [kind for kind in kinds if kind not in _KNOWN]:
+        raise InputError(f"{setting}: there is no {unknown[0]!r}; there are {', '.join(sorted(_KNOWN))}")
 
 
 def _by_noun(photographs: Sequence[Photograph]) -> tuple[dict[str, list[Photograph]], np.ndarray]:
@@ -196,7 +252,7 @@ def _by_noun(photographs: Sequence[Photograph]) -> tuple[dict[str, list[Photogra
 
 
 def choose_turns(
-    scene: Scene, rng: np.random.Generator, *, turns: int, kinds: Sequence[str] = _ASKED
+    scene: Scene, rng: np.random.Generator, *, turns: int, kinds: Sequence[str] = ()
 ) -> tuple[dict[int, int], bool, list[Turn]]:
     """Draws which regions of a scene are prompted and what is asked about them.
 
@@ -204,17 +260,19 @@ def choose_turns(
         scene: A scene.
         rng: Where the choice comes from.
         turns: Most questions.
-        kinds: What is asked of several regions. One alone is described, also where none of these can be asked.
+        kinds: What is asked of several regions, by default what suits the scene. One alone is described, also where
+            none of these can be asked.
 
     Returns:
         Prompt number → object, whether the single-region wording is used, and the turns.
     """
     if rng.random() >= _DESCRIBED_ALONE:
         prompts = choose_prompts(scene, rng)
-        asked = write_turns(scene, prompts, rng, n=turns, kinds=kinds)
+        asked = write_turns(scene, prompts, rng, n=turns, kinds=kinds or _ASKED[scene.staging])
         if asked:
             return prompts, False, asked
-    weights = np.array([_COLORLESS if item.main_color is None else 1.0 for item in scene.objects])
+    odds = [0.0 if item.style == "ground" else _COLORLESS if item.main_color is None else 1.0 for item in scene.objects]
+    weights = np.array(odds)
     prompts = {SINGLE_PROMPT: int(rng.choice(len(weights), p=weights / weights.sum()))}
     # the wording of a caption varies: two of them teach more than one
     drawn = [write_turns(scene, prompts, rng, kinds=["caption"])[0] for _ in range(2)]

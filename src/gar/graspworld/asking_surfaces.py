@@ -1,0 +1,75 @@
+"""What a surface looks like, and what things usually are: multiple choice beyond the words of shapes.
+
+Choices:
+- A texture is said of what is painted as a material: fabric is woven, wood has a grain. Plastic, metal and glass are
+  all smooth, and none of their words is wrong for another.
+- What things usually are (`usual.py`) is asked in the words in which a shape's material, outline and pattern are asked.
+"""
+
+from __future__ import annotations
+
+from gar.graspworld.asking_choices import offer
+from gar.graspworld.facts import Facts
+from gar.graspworld.turn import Turn, prompt_name
+from gar.graspworld.usual import USUAL, wrong_usual
+from gar.graspworld.wording import ATTRIBUTE_QUESTIONS
+
+__all__ = ["TEXTURES", "ask_usual", "choose_texture", "choose_usual"]
+
+_OPTIONS = 4
+
+TEXTURES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("plastic", "metal", "glass"): ("smooth", "glossy", "smooth and shiny"),
+    ("wood",): ("grainy", "wood grain"),
+    ("fabric",): ("woven", "cloth-like"),
+    ("fur",): ("furry", "shaggy", "plush"),
+}
+"""Materials and the words for what they look like, each wrong for the other groups."""
+_PATTERNS = ("striped", "dotted", "checkered")
+"""Also wrong for what is plain."""
+
+_ASKED = {"material": ("material", "material"), "form": ("shape", "outline"), "texture": ("pattern", "texture")}
+"""In which attribute's questions a usual one is asked, and in which forms of options it is said."""
+
+
+def choose_texture(facts: Facts) -> Turn | None:
+    """Offers four words for the surface of something plain."""
+    able = [n for n, item in facts.items.items() if item.material is not None and item.pattern == "plain"]
+    if not able:
+        return None
+    number = facts.pick(able)
+    own = next(group for group in TEXTURES if facts.items[number].material in group)
+    others = [facts.pick(words) for group, words in TEXTURES.items() if group != own] + [facts.pick(_PATTERNS)]
+    words = [facts.pick(TEXTURES[own]), *facts.some(others, _OPTIONS - 1)]
+    return offer(facts, "choice-texture", number, words, asked="pattern", forms="texture")
+
+
+def _pick_usual(facts: Facts, attribute: str) -> tuple[int, str] | None:
+    """Draws a prompt whose noun has a usual word, and that; each word that there is as likely as any other."""
+    usual = USUAL[attribute]
+    known = {number: usual[item.noun] for number, item in facts.items.items() if item.noun in usual}
+    if not known:
+        return None
+    own = facts.pick(sorted(set(known.values())))
+    return facts.pick([number for number, word in known.items() if word == own]), own
+
+
+def choose_usual(facts: Facts, attribute: str) -> Turn | None:
+    """Offers four words for what a thing usually is: its material, form or texture."""
+    drawn = _pick_usual(facts, attribute)
+    if drawn is None:
+        return None
+    number, own = drawn
+    asked, forms = _ASKED[attribute]
+    words = [own, *facts.some(wrong_usual(attribute, own), _OPTIONS - 1)]
+    return offer(facts, f"choice-usual-{attribute}", number, words, asked=asked, forms=forms)
+
+
+def ask_usual(facts: Facts, attribute: str) -> Turn | None:
+    """Asks what a thing usually is."""
+    drawn = _pick_usual(facts, attribute)
+    if drawn is None:
+        return None
+    number, own = drawn
+    question = facts.pick(ATTRIBUTE_QUESTIONS[_ASKED[attribute][0]]).format(p=prompt_name(number))
+    return Turn(f"usual-{attribute}", (number,), question, own, chance=1 / len(set(USUAL[attribute].values())))
