@@ -16,8 +16,10 @@ import numpy as np
 
 from gar.graspworld import ATTRIBUTES, COLORS, FRAMES, RELATIONS, SHAPES, balance, choose_prompts, render_scene
 from gar.graspworld.asking_choices import choose_colors, choose_outline
+from gar.graspworld.asking_surfaces import ask_usual
 from gar.graspworld.facts import Facts
 from gar.graspworld.outlines import OUTLINES
+from gar.graspworld.usual import USUAL
 
 
 def main() -> None:
@@ -46,6 +48,10 @@ def main() -> None:
             turn = choose_outline(facts)
             if turn is not None:
                 counts["outline"][facts.items[turn.prompts[0]].outline or ""] += 1
+            for attribute in USUAL:
+                turn = ask_usual(facts, attribute)
+                if turn is not None:
+                    counts[f"usual {attribute}"][turn.answer] += 1
         related = facts.pick_relation()
         if related is not None:
             counts["relation"][related[2]] += 1
@@ -56,6 +62,7 @@ def main() -> None:
         "two colors": COLORS,
         "outline": OUTLINES,
         "relation": RELATIONS,
+        **{f"usual {attribute}": tuple(dict.fromkeys(words.values())) for attribute, words in USUAL.items()},
     }.items():
         total = counts[name].total()
         shares[name] = {word: round(counts[name][word] / total, 4) for word in words}

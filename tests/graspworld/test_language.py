@@ -23,10 +23,13 @@ from gar.graspworld import (
     render_scene,
     write_turns,
 )
+from gar.graspworld.asking_surfaces import TEXTURES
 from gar.graspworld.naming import differ_clearly
+from gar.graspworld.nouns import NOUNS
 from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations, relation, true_relations
 from gar.graspworld.turn import LETTER_ALONE
+from gar.graspworld.usual import USUAL, wrong_usual
 from gar.graspworld.vocabulary import opposite
 from gar.graspworld.wording import POSITION_QUESTIONS
 
@@ -85,6 +88,10 @@ def test_attributes_are_those_of_the_object(turns):
     assert set(asked) >= {"noun", "color", "choice-noun", "choice-noun-reasoned", "choice-material"}
 
 
+def colors_in(text):
+    return re.findall("|".join(COLORS), re.sub("grey|silver", "gray", text.lower()))
+
+
 def test_colors_are_offered_for_what_is_of_several(turns):
     """The right ones cover much of it; of the wrong ones at least one covers a fifth of that at most."""
     asked = Counter()
@@ -93,7 +100,7 @@ def test_colors_are_offered_for_what_is_of_several(turns):
             continue
         item = scene.objects[prompts[turn.prompts[0]]]
         assert item.color is None
-        named = {choice: re.findall("|".join(COLORS), choice.lower()) for choice in turn.choices}
+        named = {choice: colors_in(choice) for choice in turn.choices}
         right = named.pop(turn.right_choice)
         least = min(item.color_shares[word] for word in right)
         assert least >= 0.2
@@ -118,6 +125,50 @@ def test_outlines_that_are_offered_are_right_and_wrong_ones_plainly_wrong(turns)
             assert own not in round_or_straight or not round_or_straight & set(named)
         asked[item.shape is None] += 1
     assert set(asked) == {True, False}
+
+
+def test_what_things_usually_are_is_right_and_wrong_options_are_of_the_same_attribute(turns):
+    asked = Counter()
+    for scene, prompts, turn in turns:
+        attribute = turn.kind.rpartition("usual-")[2]
+        if attribute == turn.kind:
+            continue
+        own = USUAL[attribute][noun_of(scene, prompts, turn)]
+        if not turn.choices:
+            assert turn.answer == own
+        else:
+            named = [said_usually(choice) & {*wrong_usual(attribute, own), own} for choice in turn.choices]
+            assert named.pop(turn.choices.index(turn.right_choice)) == {own}
+            assert all(len(words) == 1 and own not in words for words in named if words), turn
+        asked[turn.kind] += 1
+    assert set(asked) == {f"{form}usual-{name}" for form in ("", "choice-") for name in USUAL}
+
+
+def test_every_noun_that_is_usually_something_is_of_the_world():
+    assert all(noun in NOUNS for words in USUAL.values() for noun in words)
+
+
+def test_textures_are_those_of_the_material(turns):
+    asked = Counter()
+    for scene, prompts, turn in turns:
+        if turn.kind != "choice-texture":
+            continue
+        item = scene.objects[prompts[turn.prompts[0]]]
+        assert item.pattern == "plain"
+        own = next(words for group, words in TEXTURES.items() if item.material in group)
+        fits = [choice for choice in turn.choices if any(word in choice.lower() for word in own)]
+        assert fits == [turn.right_choice]
+        asked[item.material] += 1
+    assert len(asked) > 2
+
+
+def test_gray_is_called_silver_only_of_metal(turns):
+    said = Counter()
+    for scene, prompts, turn in turns:
+        if turn.kind in ("choice-color", "choice-colors") and "silver" in turn.right_choice.lower():
+            assert scene.objects[prompts[turn.prompts[0]]].material == "metal"
+        said.update(re.findall("silver|grey|gray", " ".join(turn.choices).lower()))
+    assert min(said["silver"], said["grey"], said["gray"]) > 5
 
 
 ORDINALS = {
@@ -146,6 +197,17 @@ def who_stands(scene, position):
     return line[ORDINALS[counted]] if ORDINALS[counted] < len(line) else None
 
 
+def noun_of(scene, prompts, turn):
+    return scene.objects[prompts[turn.prompts[0]]].noun
+
+
+def said_usually(text):
+    """The words of `USUAL` that a text says, adjectives too."""
+    words = {word for name in USUAL for word in USUAL[name].values()}
+    text = text.lower().replace("metallic", "metal").replace("wooden", "wood")
+    return {word for word in words if re.search(rf"\b{word}\b", text)}
+
+
 by_length = sorted(OUTLINES, key=len, reverse=True)
 
 
@@ -157,7 +219,8 @@ def test_full_answers_are_true_and_sentences_seldom_come_unasked(turns):
             continue
         assert not turn.choices
         assert "Options:" not in turn.question
-        asked[turn.answer.endswith("."), turn.question.endswith("Answer in full.")] += 1
+        form = "sentence" if turn.answer.startswith(("It ", "They ", "The ")) else "phrase"
+        asked[form * turn.answer.endswith("."), turn.question.endswith("Answer in full.")] += 1
         named = [int(number) for number in re.findall(r"<Prompt(\d)>", turn.answer)]
         if re.search("(in|within) the mirror", turn.question):
             assert_mirrored(scene, prompts, turn, named)
@@ -173,9 +236,19 @@ def test_full_answers_are_true_and_sentences_seldom_come_unasked(turns):
         ):
             assert who_stands(scene, turn.answer) is scene.objects[prompts[turn.prompts[0]]]
             said["position"] += 1
+        elif {word for name in USUAL for word in [USUAL[name].get(noun_of(scene, prompts, turn))]} & {
+            turn.answer.lower().rstrip("."),
+            *said_usually(turn.answer),
+        }:
+            said["usual"] += 1
+        elif any(word in turn.answer.lower() for group in TEXTURES.values() for word in group):
+            own = scene.objects[prompts[turn.prompts[0]]]
+            group = next(group for group in TEXTURES if own.material in group)
+            assert any(word in turn.answer.lower() for word in TEXTURES[group]), turn
+            said["texture"] += 1
         elif "color" in turn.question and own_words(scene, prompts, turn).get("color") is None:
             shares = scene.objects[prompts[turn.prompts[0]]].color_shares
-            assert all(shares[word] >= 0.2 for word in re.findall("|".join(COLORS), turn.answer.lower())), turn
+            assert all(shares[word] >= 0.2 for word in colors_in(turn.answer)), turn
             said["colors"] += 1
         elif "shape" in turn.question and (word := next((w for w in by_length if w in turn.answer.lower()), None)):
             assert word == scene.objects[prompts[turn.prompts[0]]].outline
@@ -187,9 +260,11 @@ def test_full_answers_are_true_and_sentences_seldom_come_unasked(turns):
             words = next((words for words in map(read_caption, readings) if words and words.items() <= own), {})
             assert words, turn
             said.update(words.keys())
-    assert set(said) == {"noun", *ATTRIBUTES, "colors", "outline", "relation", "mirror", "which", "position"}
-    assert asked[False, True] == 0  # a word as it is needs no asking
-    assert 0.05 < asked[True, False] / (asked[True, True] + asked[True, False]) < 0.25
+    others = {"colors", "outline", "relation", "mirror", "which", "position", "usual", "texture"}
+    assert set(said) == {"noun", *ATTRIBUTES, *others}
+    assert asked["", True] == 0  # a word as it is needs no asking
+    for form, low, high in (("sentence", 0.05, 0.3), ("phrase", 0.4, 0.8)):
+        assert low < asked[form, False] / (asked[form, True] + asked[form, False]) < high
 
 
 def assert_mirrored(scene, prompts, turn, named):

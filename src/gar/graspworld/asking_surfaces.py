@@ -9,6 +9,7 @@ Choices:
 from __future__ import annotations
 
 from gar.graspworld.asking_choices import offer
+from gar.graspworld.balance import asked, proportions
 from gar.graspworld.facts import Facts
 from gar.graspworld.turn import Turn, prompt_name
 from gar.graspworld.usual import USUAL, wrong_usual
@@ -45,13 +46,14 @@ def choose_texture(facts: Facts) -> Turn | None:
 
 
 def _pick_usual(facts: Facts, attribute: str) -> tuple[int, str] | None:
-    """Draws a prompt whose noun has a usual word, and that; each word that there is as likely as any other."""
+    """Draws a prompt whose noun has a usual word, and that; frequent words are left out at their rate."""
     usual = USUAL[attribute]
     known = {number: usual[item.noun] for number, item in facts.items.items() if item.noun in usual}
     if not known:
         return None
     own = facts.pick(sorted(set(known.values())))
-    return facts.pick([number for number, word in known.items() if word == own]), own
+    number = facts.pick([number for number, word in known.items() if word == own])
+    return (number, own) if facts.flip(asked(f"usual {attribute}", own)) else None
 
 
 def choose_usual(facts: Facts, attribute: str) -> Turn | None:
@@ -60,9 +62,9 @@ def choose_usual(facts: Facts, attribute: str) -> Turn | None:
     if drawn is None:
         return None
     number, own = drawn
-    asked, forms = _ASKED[attribute]
-    words = [own, *facts.some(wrong_usual(attribute, own), _OPTIONS - 1)]
-    return offer(facts, f"choice-usual-{attribute}", number, words, asked=asked, forms=forms)
+    questions, forms = _ASKED[attribute]
+    wrong = facts.some_of(wrong_usual(attribute, own), proportions(f"usual {attribute}"), _OPTIONS - 1)
+    return offer(facts, f"choice-usual-{attribute}", number, [own, *wrong], asked=questions, forms=forms)
 
 
 def ask_usual(facts: Facts, attribute: str) -> Turn | None:

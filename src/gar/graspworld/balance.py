@@ -110,6 +110,34 @@ SHARES: dict[str, dict[str, float]] = {
         "inside": 0.1345,
         "a reflection of": 0.1387,
     },
+    "usual material": {
+        "metal": 0.2849,
+        "wood": 0.1168,
+        "glass": 0.0881,
+        "fabric": 0.154,
+        "plastic": 0.1041,
+        "ceramic": 0.0422,
+        "paper": 0.0964,
+        "leather": 0.0613,
+        "stone": 0.0522,
+    },
+    "usual form": {
+        "cylindrical": 0.2537,
+        "spherical": 0.219,
+        "conical": 0.0664,
+        "curved": 0.0612,
+        "box-shaped": 0.0892,
+        "long and thin": 0.219,
+        "disc-shaped": 0.0914,
+    },
+    "usual texture": {
+        "furry": 0.2548,
+        "woolly": 0.068,
+        "feathery": 0.1905,
+        "scaly": 0.1039,
+        "smooth": 0.2505,
+        "rough": 0.1323,
+    },
 }
 """Share of each word among the answers if nothing were left out, on training scenes. "Most color" and "two colors" are
 those of what has no color of its own; of these and of outlines nothing is left out, wrong ones are drawn as often."""

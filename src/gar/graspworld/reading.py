@@ -22,6 +22,7 @@ __all__ = ["read_caption", "read_relation", "relation_is_true"]
 
 _OTHER_WORDS = {
     "grey": "gray",
+    "silver": "gray",
     "big": "large",
     "very small": "tiny",
     "medium-sized": "medium",
@@ -104,7 +105,7 @@ def _is_adjective(words: list[str], start: int, end: int) -> bool:
     following = words[end] if end < len(words) else "."
     if word in MATERIALS or start == 0 or (following not in _STOPS and following.isalpha()):
         return True
-    return words[start - 1] in ("is", "are", "and", "looks", ",", "it", ">")
+    return words[start - 1] in ("is", "are", "and", "looks", "primarily", ",", "it", ">")
 
 
 def _take_noun(text: str) -> tuple[str | None, str]:

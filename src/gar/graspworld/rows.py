@@ -104,7 +104,7 @@ def _place(stage: Stage, plan: Plan, middle: tuple[float, float], room: tuple[fl
 
 
 def _draw_within(stage: Stage, plan: Plan, room: tuple[float, float]) -> Patch:
-    """Draws a thing twice: small, to learn its proportions, then as large as the room (width, height) in pixels allows."""
+    """Draws a thing twice: small, to learn its proportions, then as large as the room (width, height) allows."""
     trial = draw_patch(plan, _TRIAL, stage.rng, stage.cutouts)
     height, width = trial.cover.shape
     area = _TRIAL * min(room[0] / width, room[1] / height) ** 2

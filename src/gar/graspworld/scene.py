@@ -254,6 +254,8 @@ def render_scene(
         split: "train"; "held-out": other scenes, in which about half of the shapes have a combination of shape, color
             and pattern that training never shows (`is_held_out`); "held-out-nouns": all sprites are of nouns that
             training never shows; "held-out-style": all sprites are drawn in a style that training never shows.
+        staging: "free": objects anywhere; "rows": the same thing in rows, columns or a grid (`Scene.rows`);
+            "together": things that have to do with each other (`Scene.ties`).
         size: Height and width in pixels, each from 192 to 4096 and neither more than twice the other; by
             default drawn from the seed, the longest side from 256 to 448, the aspect between 3:4 and 4:3.
         photographs: A folder of photographs to draw backgrounds from, beside those of the package; they should show

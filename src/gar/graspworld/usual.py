@@ -37,10 +37,8 @@ _NOUNS: dict[str, dict[str, str]] = {
         ),
         "ceramic": "toilet, vase, bathtub, plate, teapot, cup",
         "paper": "book, newspaper, envelope, notebook, receipt, scroll, banknote, ticket, toilet paper, calendar",
-        "rubber": "wheel, balloon, life buoy",
         "leather": "baseball glove, leather shoe, purse, handbag, boxing glove, high heel, boot, american football",
         "stone": "gravestone, stone statue, rock, mountain, fountain",
-        "cardboard": "cardboard box, juice box",
     },
     "form": {
         "cylindrical": (
@@ -73,13 +71,12 @@ _NOUNS: dict[str, dict[str, str]] = {
             "bird, owl, parrot, chicken, duck, goose, swan, eagle, rooster, dove, peacock, turkey, flamingo, crow,"
             " stork, heron, feather"
         ),
-        "scaly": "snake, fish, crocodile, lizard, dragon, salamander",
+        "scaly": "snake, fish, crocodile, lizard, dragon, dinosaur, turtle, mermaid",
         "smooth": (
             "plate, cup, car, apple, banana, tomato, balloon, billiard ball, laptop, cell phone, refrigerator, egg,"
             " toilet, bathtub, wine glass, spoon, bottle, bus, airplane, computer mouse, sink, frisbee, lemon, eggplant"
         ),
-        "woven": "basket, kimono, socks, sun hat",
-        "rough": "rock, log, bricks, coral, bread, mountain, cliff",
+        "rough": "rock, log, bricks, coral, bread, mountain, cliff, stone statue, gravestone, volcano, cookie",
     },
 }
 
@@ -93,11 +90,10 @@ _AKIN: dict[str, tuple[frozenset[str], ...]] = {
     "material": (
         frozenset(("ceramic", "glass", "stone")),
         frozenset(("fabric", "leather")),
-        frozenset(("paper", "cardboard")),
-        frozenset(("plastic", "rubber", "metal")),
+        frozenset(("plastic", "metal")),
     ),
     "form": (frozenset(("cylindrical", "long and thin")), frozenset(("curved", "long and thin"))),
-    "texture": (frozenset(("furry", "woolly")), frozenset(("woven", "woolly"))),
+    "texture": (frozenset(("furry", "woolly")),),
 }
 """Words of which one may be said of some things of the other."""
 

@@ -158,7 +158,6 @@ OPTION_FORMS = {
         "It is {w}.",
         "The object is {w}.",
         "The masked object is {w}.",
-        "Solid {w}.",
         "It is primarily {w}.",
     ),
     "colors": (

@@ -7,7 +7,7 @@ Every figure comes with its n, its 95 % interval (Wilson) and chance.
 
 Choices:
 - Short answers count when exactly right. A noun counts by any of its synonyms, and in a sentence ("It is a chair.");
-  a relation from either side ("<Prompt1> is below <Prompt0>."). Captions count word by word.
+  a relation from either side ("<Prompt1> is below <Prompt0>."), a tie in any of its ways. Captions count word by word.
 - Multiple choice is scored twice: the letter that the model writes, and the option that it finds likeliest as the
   answer to the bare question.
 - "front or behind alone" is the relation asked of pairs of which one is in front; any other answer is wrong.
@@ -37,6 +37,7 @@ from gar.graspworld import (
     ATTRIBUTES,
     HELD_OUT_VERSION,
     KINDS,
+    STAGED_KINDS,
     Scene,
     Turn,
     attribute_words,
@@ -50,14 +51,15 @@ from gar.graspworld import (
 from gar.graspworld.language import CAPTION_KINDS
 from gar.graspworld.nouns import NOUNS, canonical_noun
 from gar.graspworld.photograph_folder import open_photographs
+from gar.graspworld.ties import says_tie
 from gar.graspworld.turn import say_turned
 from gar.regions import Region
 
 __all__ = ["Score", "evaluate", "is_right", "main", "wilson"]
 
-_LATER = ("choice-colors", "choice-outline")
-"""Kinds with a draw of their own, since they came later: the questions of all others stay those of former figures."""
-_ANSWERED = [kind for kind in KINDS if kind not in (*CAPTION_KINDS, *_LATER)]
+_LATER = (("choice-colors", "choice-outline"), tuple(kind for kind in KINDS if "texture" in kind or "usual" in kind))
+"""Kinds with draws of their own, since they came later: the questions of all others stay those of former figures."""
+_ANSWERED = [kind for kind in KINDS if not any(kind in kinds for kinds in (CAPTION_KINDS, *_LATER))]
 _ASKED_FOR_NOUN = "What is <Prompt0>?"
 _LARGE = 0.02
 """Share of a photograph above which a region counts as large."""
@@ -113,8 +115,8 @@ class _Tally:
 def is_right(turn: Turn, text: str) -> bool:
     """Whether a short answer is right.
 
-    A noun is by any of its synonyms, alone or in a sentence (shapes have none), a relation from either side; all
-    else is word by word.
+    A noun is by any of its synonyms, alone or in a sentence (shapes have none), a relation from either side, a tie in
+    any of its ways; all else is word by word.
     """
     if text == turn.answer:
         return True
@@ -123,7 +125,7 @@ def is_right(turn: Turn, text: str) -> bool:
         return noun is not None and noun == _noun(turn.answer)
     if turn.kind == "relation" and (relation := read_relation(turn.answer)):
         return text == say_turned(*turn.prompts, relation)
-    return False
+    return turn.kind == "tie" and says_tie(text, turn.answer)
 
 
 def _noun(text: str) -> str | None:
@@ -197,7 +199,8 @@ def evaluate(
         photographs: A folder of photographs with named masks, see `open_photographs`.
 
     Returns:
-        Scores of each part: "held-out scenes", "held-out style" and, where asked, "photographs".
+        Scores of each part: "held-out scenes", "held-out staged scenes", "held-out style" and, where asked,
+        "photographs".
 
     Raises:
         MediaError: The folder cannot be read.
@@ -207,12 +210,22 @@ def evaluate(
         scene = render_scene(seed + number, split="held-out")
         rng = np.random.default_rng([seed, number])
         _ask(assistant, scene, rng, own, [*_ANSWERED, "relation-caption"])
-        _ask(assistant, scene, np.random.default_rng([seed, number, 2]), own, _LATER)
+        for draw, kinds in enumerate(_LATER, 2):
+            _ask(assistant, scene, np.random.default_rng([seed, number, draw]), own, kinds)
         _describe(assistant, scene, own)
     for number in track(range(scenes), "another style", console=Console(stderr=True)):
         scene = render_scene(seed + number, split="held-out-style")
         _ask(assistant, scene, np.random.default_rng([seed, number, 1]), style, ["noun"])
-    parts = {"held-out scenes": own.scores(), "held-out style": style.scores()}
+    staged = _Tally()
+    for number in track(range(scenes), "staged scenes", console=Console(stderr=True)):
+        for draw, (staging, kinds) in enumerate(STAGED_KINDS.items(), 4):
+            scene = render_scene(seed + number, split="held-out", staging=staging)
+            _ask(assistant, scene, np.random.default_rng([seed, number, draw]), staged, kinds)
+    parts = {
+        "held-out scenes": own.scores(),
+        "held-out staged scenes": staged.scores(),
+        "held-out style": style.scores(),
+    }
     if photographs is not None:
         _photographs(assistant, photographs, photographed)
         parts["photographs"] = photographed.scores()

@@ -126,7 +126,7 @@ _ASKED: dict[Staging, tuple[str, ...]] = {
     **{staging: tuple(kind for kind in odds for _ in range(odds[kind])) for staging, odds in _STAGED_OFTEN.items()},
 }
 """What is asked of a scene, by its staging."""
-_KNOWN = frozenset((*KINDS, *DRILLS, *(kind for kinds in STAGED_KINDS.values() for kind in kinds)))
+_KNOWN = tuple(dict.fromkeys((*KINDS, *(kind for kinds in STAGED_KINDS.values() for kind in kinds), *DRILLS)))
 
 
 class WorldSource(Source):
@@ -234,7 +234,7 @@ def check_kinds(kinds: Sequence[str], setting: str) -> None:
         InputError: One is unknown; the message begins with the setting's name.
     """
     if unknown := [kind for kind in kinds if kind not in _KNOWN]:
-        raise InputError(f"{setting}: there is no {unknown[0]!r}; there are {', '.join(sorted(_KNOWN))}")
+        raise InputError(f"{setting}: there is no {unknown[0]!r}; there are {', '.join(_KNOWN)}")
 
 
 def _by_noun(photographs: Sequence[Photograph]) -> tuple[dict[str, list[Photograph]], np.ndarray]:
