@@ -6,7 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from gar.graspworld import Turn, choose_prompts, render_scene, write_turns
+from gar.graspworld import Turn, choose_prompts, relation_is_true, render_scene, write_turns
+from gar.graspworld.captions import write_caption
+from gar.graspworld.relations import relation
 from gar.graspworld.ties import TIES, Tie, false_claims, true_claims
 from gar.graspworld.together import GROUNDS
 from gar.training.evaluate import is_right
@@ -72,6 +74,16 @@ def test_grounds_are_objects_with_a_word_of_their_own(scenes):
     grounds = [item for scene in scenes for item in scene.objects if item.style == "ground"]
     assert {item.noun for item in grounds} == set(GROUNDS)
     assert all(item.depth is not None and item.area > 0.05 * item.mask.size for item in grounds)
+
+
+def test_what_is_tied_has_no_other_relation_and_captions_say_none(scenes):
+    for seed, scene in enumerate(scenes):
+        for tie in scene.ties:
+            assert relation(scene, tie.a, tie.b) is relation(scene, tie.b, tie.a) is None
+        for index in range(len(scene.objects)):
+            text = write_caption(scene, index, np.random.default_rng(seed))
+            assert relation_is_true(scene, index, text) in (True, None)
+            assert not any(ground in text for ground in GROUNDS if ground != scene.objects[index].noun)
 
 
 def claims(scene, prompts, text):

@@ -42,6 +42,14 @@ class WorldSplit(StrEnum):
     HELD_OUT_STYLE = "held-out-style"
 
 
+class WorldStaging(StrEnum):
+    """The stagings of the world, as in `gar.graspworld.STAGINGS`."""
+
+    FREE = "free"
+    ROWS = "rows"
+    TOGETHER = "together"
+
+
 @world.callback(invoke_without_command=True)
 def _world(ctx: typer.Context) -> None:
     """Keeps `render` a command of its own; says what there is where none is named."""
@@ -57,6 +65,10 @@ def render(
     split: Annotated[
         WorldSplit, typer.Option(help="Training; or scenes, nouns or a style that training never shows.")
     ] = WorldSplit.TRAIN,
+    staging: Annotated[
+        WorldStaging,
+        typer.Option(help="Objects anywhere; the same thing in rows; or things that have to do with each other."),
+    ] = WorldStaging.FREE,
 ) -> None:
     """Render scenes: pictures, a mask of each object, texts as JSON, and a contact sheet.
 
@@ -65,6 +77,8 @@ def render(
     `gar world render --seed 0 --n 12 --out scenes`
 
     `gar world render --split held-out-style --n 3 --out scenes`
+
+    `gar world render --staging together --n 3 --out scenes`
     """
     from rich.console import Console
     from rich.progress import track
@@ -80,7 +94,7 @@ def render(
     out.mkdir(parents=True, exist_ok=True)
     shown: list[Scene] = []
     for number in track(range(seed, seed + n), "rendering", console=Console(stderr=True), transient=True):
-        scene = render_scene(number, split=split.value)
+        scene = render_scene(number, split=split.value, staging=staging.value)
         _write_scene(scene, out / f"scene-{number:06d}")
         if len(shown) < _SHEET:
             shown.append(scene)
@@ -107,7 +121,7 @@ def _texts(scene: Scene, picture: str, masks: list[str]) -> dict[str, Any]:
     """What is known of a scene, as JSON: objects in words, prompts, and questions about them."""
     import numpy as np
 
-    from gar.graspworld import HELD_OUT_VERSION, attribute_words, choose_prompts, write_turns
+    from gar.graspworld import HELD_OUT_VERSION, KINDS, STAGED_KINDS, attribute_words, choose_prompts, write_turns
     from gar.graspworld.captions import write_caption
 
     rng = np.random.default_rng(scene.seed)
@@ -128,12 +142,15 @@ def _texts(scene: Scene, picture: str, masks: list[str]) -> dict[str, Any]:
     return {
         "version": HELD_OUT_VERSION,
         "split": scene.split,
+        "staging": scene.staging,
         "seed": scene.seed,
         "picture": picture,
         "objects": objects,
+        "rows": scene.rows,
+        "ties": [{"a": tie.a, "verb": tie.verb, "b": tie.b} for tie in scene.ties],
         "prompts": {f"<Prompt{number}>": index for number, index in sorted(prompts.items())},
         "turns": [
             {"kind": turn.kind, "question": turn.question, "answer": turn.answer}
-            for turn in write_turns(scene, prompts, rng)
+            for turn in write_turns(scene, prompts, rng, kinds=[*KINDS, *STAGED_KINDS.get(scene.staging, ())])
         ],
     }

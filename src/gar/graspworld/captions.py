@@ -161,6 +161,6 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
             return text + said
         if text.count(".") == 1:
             return text[:-1] + said + "."
-    if item.hidden < HIDDEN or item.style == "frame":  # what is seen in a frame hides nothing of it
+    if item.hidden < HIDDEN or item.style in ("frame", "ground"):  # what is in a frame or stands there hides nothing
         return text
     return f"{text} Part of {'them' if is_plural(item.noun) else 'it'} is hidden."

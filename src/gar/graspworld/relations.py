@@ -4,6 +4,7 @@ Choices:
 - There is at most one answer to "how does A stand to B". A reflection of B is that and nothing else; so is what is
   inside B. Two objects of which one visibly covers part of the other are "in front of" and "behind". Two that do
   not overlap are left, right, above or below if one direction clearly dominates.
+- Two that were staged together have that to do with each other (`ties.py`) and no relation besides; nor has a ground.
 - More may be true (`true_relations`): what is up and to the left is above, and to the left. A relation that is not
   the answer is not thereby false: `false_relations` names only those that nobody would claim.
 - Directions are judged by centroids and boxes of what can be seen. In a photograph it is not known which of two
@@ -79,7 +80,9 @@ def relation(scene: Scene, a: int, b: int) -> str | None:
         return "a reflection of"
     if one.inside == b and one.reflection_of is None:
         return "inside"
-    if _linked(scene, a, b):
+    if _linked(scene, a, b) or any({tie.a, tie.b} == {a, b} for tie in scene.ties):
+        return None
+    if "ground" in (one.style, other.style):
         return None
     if _overlaps(one, other):
         if one.depth is None or other.depth is None or _overlap(one, other) < _COVERED:
