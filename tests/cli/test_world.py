@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from gar.cli import main
 from gar.graspworld import attribute_words, render_scene
@@ -26,6 +27,20 @@ def test_rendering_writes_pictures_masks_texts_and_a_sheet(tmp_path, capsys):
         assert set(written["prompts"].values()) <= set(range(len(scene.objects)))
         assert written["turns"]
     assert not list(out.glob(".*"))
+
+
+@pytest.mark.parametrize(("staging", "kind"), [("rows", "choice-position"), ("together", "tie")])
+def test_staged_scenes_are_written_with_what_they_were_staged_as(tmp_path, staging, kind):
+    assert main(["world", "render", "--seed", "3", "--n", "2", "--staging", staging, "--out", str(tmp_path)]) == 0
+    kinds = set()
+    for seed in (3, 4):
+        scene = render_scene(seed, staging=staging)
+        written = json.loads((tmp_path / f"scene-{seed:06d}.json").read_text())
+        assert written["staging"] == staging
+        assert written["rows"] == [list(row) for row in scene.rows]
+        assert written["ties"] == [{"a": tie.a, "verb": tie.verb, "b": tie.b} for tie in scene.ties]
+        kinds |= {turn["kind"] for turn in written["turns"]}
+    assert kind in kinds
 
 
 def test_the_same_seed_writes_the_same_files(tmp_path):

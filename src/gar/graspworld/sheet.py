@@ -24,16 +24,21 @@ __all__ = ["contact_sheet"]
 _GAP = 12
 _FONT_SIZE = 13
 _LINE = 16
+_MOST = 6  # captions beside a picture; rows hold up to thirty things
 _LETTER = 6.4  # mean width of a letter in pixels
 
 
 def _captions(scene: Scene, width: int) -> list[tuple[int, str]]:
-    """Writes a caption of each object, the same for the same scene: (number of the object, line of text)."""
+    """Writes captions of objects, the same for the same scene, and their ties: (number of the object, line of text)."""
     rng = np.random.default_rng(scene.seed or 0)
+    texts = [(number, write_caption(scene, number, rng)) for number in range(min(len(scene.objects), _MOST))]
+    texts += [(tie.a, f"is {tie.verb} {tie.b}") for tie in scene.ties]
     lines: list[tuple[int, str]] = []
-    for number in range(len(scene.objects)):
-        text = f"{number}  {write_caption(scene, number, rng)}"
-        lines.extend((number, line) for line in textwrap.wrap(text, int(width / _LETTER), subsequent_indent="    "))
+    for number, text in texts:
+        wrapped = textwrap.wrap(f"{number}  {text}", int(width / _LETTER), subsequent_indent="    ")
+        lines.extend((number, line) for line in wrapped)
+    if (more := len(scene.objects) - _MOST) > 0:
+        lines.append((0, f"… and {more} more"))
     return lines
 
 
