@@ -28,6 +28,23 @@ def test_only_the_kinds_that_are_named_are_asked():
     assert len(relations) > 10
 
 
+def test_shares_of_the_scenes_are_staged_and_asked_what_suits_them():
+    source = WorldSource(60, rows=0.3, together=0.3, turns=6)
+    drawn = [source.draw(index, 0) for index in range(len(source))]
+    kinds = [set(sample.kinds) for sample in drawn]
+    assert 6 < sum("choice-position" in each for each in kinds) < 30
+    assert 6 < sum(bool(each & {"tie", "tied", "choice-tie", "choice-on", "choice-chain"}) for each in kinds) < 30
+    assert sum("which" in each or "size" in each or "relation" in each for each in kinds) > 6
+    plain = WorldSource(60, turns=6)
+    same = [index for index, sample in enumerate(drawn) if np.array_equal(sample.picture, plain.draw(index, 0).picture)]
+    assert 12 < len(same) < 36  # what is not staged is the scene that it is without
+
+
+def test_shares_of_more_than_all_scenes_are_refused():
+    with pytest.raises(InputError, match=r"rows=0\.7, together=0\.4; shares of all scenes, not more than 1 together"):
+        WorldSource(5, rows=0.7, together=0.4)
+
+
 def test_where_no_kind_that_is_named_can_be_asked_one_region_is_described():
     source = WorldSource(20, kinds=["choice-mirror"])
     drawn = [source.draw(index, 0) for index in range(len(source))]
