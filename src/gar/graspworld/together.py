@@ -64,7 +64,8 @@ _HIGH = ("bird", "airplane", "helicopter", "kite", "balloon", "butterfly", "clou
          "rocket", "light bulb", "parachute", "sun", "full moon", "dove", "paper lantern", "bat")  # fmt: skip
 _STANDING = ("animal", "vehicle", "furniture", "household", "person", "sport", "food", "plant", "electronic")
 _NEAR = 0.9  # largest gap between things that are beside each other, in widths of the smaller
-_APART = 3
+_APART = 3  # pixels
+_IN_FRONT = 0.01  # how much nearer what somebody holds or sits on something lies
 _TRIES, _CORNERS = 8, 5
 
 
@@ -195,7 +196,7 @@ def _fits(stage: Stage, item: Placed, *but: Placed | None) -> bool:
 
 def _attach(
     stage: Stage, planner: Planner, ground: Placed | None, group: _Group, nouns: Sequence[str], share: float,
-    middle: tuple[float, float], *, behind: bool = False,
+    middle: tuple[float, float],
 ) -> Placed | None:  # fmt: skip
     """Draws a thing of a share of the anchor's area whose middle lies at a point of the anchor's box, in [0, 1]."""
     plan = planner.named(nouns)
@@ -206,7 +207,7 @@ def _attach(
     height, width = anchor.patch.cover.shape
     left = round(anchor.left + middle[0] * width - patch.cover.shape[1] / 2)
     top = round(anchor.top + middle[1] * height - patch.cover.shape[0] / 2)
-    item = Placed(plan, patch, anchor.depth + (0.01 if behind else -0.01), left, top)
+    item = Placed(plan, patch, anchor.depth - _IN_FRONT, left, top)
     return item if _fits(stage, item, ground, anchor) else None
 
 
@@ -257,7 +258,7 @@ def _upon(
         height, width = patch.cover.shape
         surface = base.top + (0.1 if verb == "on" else 0.45) * base.patch.cover.shape[0]
         left = round(base.left + rng.uniform(0.3, 0.7) * base.patch.cover.shape[1] - width / 2)
-        item = Placed(plan, patch, base.depth - 0.01, left, round(surface + sunk * height - height))
+        item = Placed(plan, patch, base.depth - _IN_FRONT, left, round(surface + sunk * height - height))
         touching = item.meets(base, 2) / item.patch.area if item.patch.area else 0
         if not _fits(stage, item, ground, base) or not 0.02 < touching < 0.6:
             return None
