@@ -28,7 +28,8 @@ PARTS = {
     "again-4": "louder",
     "again-5": "echoed",
     "again-6": "colors, too",
-    "last": "closer",
+    "again-7": "closer",
+    "last": "staged",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {

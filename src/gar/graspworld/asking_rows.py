@@ -2,13 +2,14 @@
 
 Choices:
 - Wrong options are near misses, as GAR-Bench's are: the next one, the same number from the other end, the next row.
-- A position is counted from either end, and more often from the nearer.
+- A position is counted from either end, and first and second ones are left out at a rate: they are the most frequent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gar.graspworld.balance import asked
 from gar.graspworld.facts import Facts
 from gar.graspworld.turn import prompt_name
 from gar.graspworld.wording import POSITION_QUESTIONS, ROW_FORMS
@@ -19,7 +20,7 @@ ORDINALS = (
     ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"),
     ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "9th", "10th"),
 )
-_NEARER = 0.65  # how often a position is counted from the nearer end
+_HIGH = 5  # from the sixth on ordinals are counted together where they are balanced
 _OTHER_WAY = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 _ONWARDS = {"left": "to the right", "right": "to the left", "top": "down", "bottom": "up"}
 
@@ -87,8 +88,9 @@ def offered_positions(facts: Facts, count: int) -> tuple[int, str, str, list[str
         lengths = (down, across if form == "columns" else 1)
     words, ordinals = facts.pick(ROW_FORMS[form]), facts.pick(ORDINALS)
     true = [spot for spot in _spots(form, across, down, column, row) if _can_say(words, spot)]
-    nearer = [spot for spot in true if 2 * spot.place < lengths[0]] or true
-    right = facts.pick(nearer if facts.flip(_NEARER) else true)
+    right = facts.pick(true)
+    if not facts.flip(asked("position", ORDINALS[0][min(right.place, _HIGH)])):
+        return None
     wrong = [spot for spot in dict.fromkeys(_misses(right, lengths)) if spot not in true and _can_say(words, spot)]
     said = [_say(words, ordinals, spot, lengths[1]) for spot in (right, *facts.some(wrong, count))]
     if len(said) <= count:

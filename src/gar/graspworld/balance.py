@@ -110,6 +110,7 @@ SHARES: dict[str, dict[str, float]] = {
         "inside": 0.1345,
         "a reflection of": 0.1387,
     },
+    "position": {"first": 0.21, "second": 0.241, "third": 0.203, "fourth": 0.139, "fifth": 0.089, "sixth": 0.118},
     "usual material": {
         "metal": 0.2849,
         "wood": 0.1168,
@@ -140,7 +141,8 @@ SHARES: dict[str, dict[str, float]] = {
     },
 }
 """Share of each word among the answers if nothing were left out, on training scenes. "Most color" and "two colors" are
-those of what has no color of its own; of these and of outlines nothing is left out, wrong ones are drawn as often."""
+those of what has no color of its own; of these and of outlines nothing is left out, wrong ones are drawn as often. A
+"position" is which one of its line something is, the sixth or a higher one."""
 
 
 @lru_cache(maxsize=16)
