@@ -18,6 +18,7 @@ from gar.graspworld.asking_one import it_is, split_by_reality
 from gar.graspworld.asking_rows import ORDINALS, offered_positions
 from gar.graspworld.asking_several import ask_for, describe_nothing, steps
 from gar.graspworld.balance import SHARES
+from gar.graspworld.captions import MATERIAL_ADJECTIVES
 from gar.graspworld.color_names import two_holding_most
 from gar.graspworld.facts import Facts, in_words
 from gar.graspworld.naming import is_plural, with_article
@@ -52,7 +53,7 @@ __all__ = [
 _OPTIONS = 4
 _ALIKE = ({"circular", "oval", "hexagonal", "ring-shaped"}, {"square", "rectangular", "diamond-shaped"})
 """Words for outlines that are never offered against each other: what is square is rectangular, too."""
-_ADJECTIVES = {"wood": "wooden", "fur": "furry", "metal": "metallic"}
+_ADJECTIVES = {**MATERIAL_ADJECTIVES, "metal": "metallic"}
 _DRAWS = 8  # of wrong relations or colors, until all are false
 _MUCH = 0.25  # least share of something that the color covers which most of it has
 _LITTLE = 0.2  # most that a wrong color covers, of what the right one does

@@ -18,10 +18,15 @@ __all__ = ["ask_tie", "ask_tied", "choose_chain", "choose_on", "choose_tie"]
 _OPTIONS = 4
 
 
+def _prompted(facts: Facts) -> tuple[dict[int, int], list[Tie]]:
+    """Object → prompt number, and the ties of which both objects are prompted."""
+    number_of = {index: number for number, index in facts.prompts.items()}
+    return number_of, [tie for tie in facts.scene.ties if tie.a in number_of and tie.b in number_of]
+
+
 def _pick_tie(facts: Facts) -> tuple[Tie, int, int] | None:
     """Draws a tie of two prompted objects and their numbers; each verb that there is as likely as any other."""
-    number_of = {index: number for number, index in facts.prompts.items()}
-    ties = [tie for tie in facts.scene.ties if tie.a in number_of and tie.b in number_of]
+    number_of, ties = _prompted(facts)
     if not ties:
         return None
     verb = facts.pick([verb for verb in TIES if any(tie.verb == verb for tie in ties)])
@@ -58,8 +63,7 @@ def choose_tie(facts: Facts) -> Turn | None:
 
 def choose_chain(facts: Facts) -> Turn | None:
     """Offers two ties of three things in one sentence; wrong options say one of them wrong, or exchange the things."""
-    number_of = {index: number for number, index in facts.prompts.items()}
-    ties = [tie for tie in facts.scene.ties if tie.a in number_of and tie.b in number_of]
+    number_of, ties = _prompted(facts)
     pairs = [
         (one, two)
         for one in ties
@@ -123,7 +127,8 @@ def choose_on(facts: Facts) -> Turn | None:
     if len(able) < 2:
         return None
     a, b = facts.some(able, 2)
-    names, on = (prompt_name(a), prompt_name(b)), prompt_name(next(n for n, i in facts.prompts.items() if i == base))
+    ground = next(number for number, index in facts.prompts.items() if index == base)
+    names, on = (prompt_name(a), prompt_name(b)), prompt_name(ground)
     options = {
         (True, True): f"Both {names[0]} and {names[1]} are on {on}.",
         (True, False): f"{names[0]} is on {on}, but {names[1]} is not.",
@@ -133,5 +138,4 @@ def choose_on(facts: Facts) -> Turn | None:
     right = options.pop((facts.prompts[a] in upon, facts.prompts[b] in upon))
     choices, letter = shuffled_in(right, [*options.values()], facts.rng)
     question = f"{facts.pick(CHAIN_QUESTIONS)} {listed([*names, on], 'and')}?"
-    numbers = (a, b, next(n for n, i in facts.prompts.items() if i == base))
-    return Turn("choice-on", numbers, choice_text(question, choices), letter, choices, 1 / len(choices))
+    return Turn("choice-on", (a, b, ground), choice_text(question, choices), letter, choices, 1 / len(choices))
