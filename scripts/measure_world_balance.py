@@ -16,10 +16,16 @@ import numpy as np
 
 from gar.graspworld import ATTRIBUTES, COLORS, FRAMES, RELATIONS, SHAPES, balance, choose_prompts, render_scene
 from gar.graspworld.asking_choices import choose_colors, choose_outline
-from gar.graspworld.asking_surfaces import ask_usual
+from gar.graspworld.asking_surfaces import ask_usual, choose_near_color
 from gar.graspworld.facts import Facts
 from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.usual import USUAL
+
+
+def colors_in(choice: str) -> list[str]:
+    """The colors that an option says; grey and silver are gray."""
+    said = re.sub("grey|silver", "gray", choice.lower())
+    return [word for word in COLORS if word in re.findall(r"\w+", said)]
 
 
 def main() -> None:
@@ -28,7 +34,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=6000, help="how many training scenes to look at")
     parser.add_argument("--first", type=int, default=1_000_000, help="seed of the first")
     scenes, first = (parser.parse_args().__dict__[name] for name in ("scenes", "first"))
-    offered = {name: balance.SHARES.get(name, {}) for name in ("most color", "two colors", "outline")}
+    offered = {name: balance.SHARES.get(name, {}) for name in ("most color", "two colors", "near color", "outline")}
     balance.SHARES.clear()  # nothing is left out
     balance.SHARES.update(offered)  # of which nothing is left out anyway
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -43,8 +49,11 @@ def main() -> None:
         for _ in range(3):
             turn = choose_colors(facts)
             if turn is not None:
-                words = [word for word in COLORS if word in re.findall(r"\w+", turn.right_choice.lower())]
+                words = colors_in(turn.right_choice)
                 counts["most color" if len(words) == 1 else "two colors"].update(words)
+            turn = choose_near_color(facts)
+            if turn is not None:
+                counts["near color"].update(colors_in(turn.right_choice))
             turn = choose_outline(facts)
             if turn is not None:
                 counts["outline"][facts.items[turn.prompts[0]].outline or ""] += 1
@@ -60,6 +69,7 @@ def main() -> None:
         **ATTRIBUTES,
         "most color": COLORS,
         "two colors": COLORS,
+        "near color": COLORS,
         "outline": OUTLINES,
         "relation": RELATIONS,
         **{f"usual {attribute}": tuple(dict.fromkeys(words.values())) for attribute, words in USUAL.items()},

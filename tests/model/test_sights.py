@@ -7,7 +7,7 @@ from gar import GARProcessor, Region
 from gar.errors import CheckpointError
 from gar.model.modeling import VISION_INPUTS
 from gar.model.replay import pool_moments
-from gar.model.sights import look_closer, split_sights
+from gar.model.sights import color_histogram, look_closer, split_sights
 
 SETTINGS = {
     "vision": {"stem": "efficientnet-lite0", "stem_classes": 3, "patch_size": 16},
@@ -16,6 +16,7 @@ SETTINGS = {
     "stem_embedding": True,
     "class_token_ids": [50, -1, 51],
     "closeup_size": 64,
+    "color_levels": 2,
 }
 
 
@@ -46,13 +47,36 @@ def test_each_region_is_seen_in_its_own_closeup_alone(close):
     sights = look_closer(stem, config, values, masks)  # the third has no pixel of its region left: all of it counts
     alone = torch.cat([look_closer(stem, config, values[i : i + 1], masks[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(sights, alone, rtol=1e-4, atol=1e-4)
-    moments, classes = split_sights(config, sights)
-    assert (moments.shape, classes.shape) == ((3, 2 * stem.channels), (3, 3))
+    moments, classes, colors = split_sights(config, sights)
+    assert (moments.shape, classes.shape, colors.shape) == ((3, 2 * stem.channels), (3, 3), (3, 8))
     torch.testing.assert_close(classes.sum(1), torch.ones(3).double())
     patches = stem(values).unflatten(1, (4, 4))
     torch.testing.assert_close(moments[0, : stem.channels], patches[0, :2, :2].mean((0, 1)), rtol=1e-4, atol=1e-4)
     whole = pool_moments(stem(values[2:]), torch.full((1, 16), 1 / 16).double())
     torch.testing.assert_close(moments[2:], whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(colors, color_histogram(values, masks, levels=2).double())
+
+
+def test_colors_are_counted_inside_the_region_alone():
+    values, masks = torch.full((3, 3, 4, 4), -1.0), torch.zeros(3, 1, 4, 4, dtype=torch.uint8)
+    values[:, 0, :, 2:] = 1.0  # black on the left, red on the right
+    values[:, :, 3, 3] = 1.0  # and one white pixel
+    masks[0, :, :, :2] = 4
+    masks[1, :, :, 2:] = 1
+    shares = color_histogram(values, masks, levels=2).square() / 8
+    black, red, white = 0, 4, 7
+    torch.testing.assert_close(shares[0, black].item(), 1.0)
+    torch.testing.assert_close(shares[1, [black, red, white]], torch.tensor([0.0, 7 / 8, 1 / 8]))
+    torch.testing.assert_close(shares[2, [black, red, white]], torch.tensor([8, 7, 1]) / 16)  # an empty mask: all of it
+    torch.testing.assert_close(shares.sum(1), torch.ones(3))
+
+
+@pytest.mark.parametrize("levels", [1, 3, 8])
+def test_every_brightness_has_a_level(levels):
+    gray = torch.arange(256).view(-1, 1, 1, 1).expand(-1, 3, 1, 1) / 127.5 - 1  # each a region of one pixel
+    place = color_histogram(gray, torch.ones(256, 1, 1, 1), levels=levels).argmax(1)
+    level = torch.arange(256) * levels // 255
+    assert torch.equal(place, level.clamp(max=levels - 1) * (levels**2 + levels + 1))
 
 
 @torch.no_grad()
@@ -65,8 +89,8 @@ def test_what_is_seen_in_a_closeup_may_be_kept_and_changes_nothing_but_what_spea
     again = close.model.get_region_features(**kept)
     assert torch.equal(again.spoken, features.spoken)
 
-    far = make_model(make_config(**{**SETTINGS, "closeup_size": 0})).eval()
-    far.load_state_dict(close.state_dict())
+    far = make_model(make_config(**{**SETTINGS, "closeup_size": 0, "color_levels": 0})).eval()
+    far.load_state_dict(close.state_dict(), strict=False)  # without what reads colors
     del kept["region_sights"]
     from_afar = far.model.get_region_features(**kept)
     assert torch.equal(from_afar.replay[:, :-1], features.replay[:, :-1])
@@ -83,6 +107,9 @@ def test_what_is_seen_in_a_closeup_may_be_kept_and_changes_nothing_but_what_spea
         ({"closeup_size": 40}, "closeup_size is 40; needed is a multiple of 32"),
         ({"closeup_size": 1 << 20}, "needed is a multiple of 32 up to 1024"),
         ({"closeup_size": -32}, "closeup_size is -32"),
+        ({"color_levels": 17}, "color_levels is 17 with closeup_size 64; needed is a number up to 16"),
+        ({"color_levels": -1}, "color_levels is -1"),
+        ({"color_levels": 4, "closeup_size": 0}, "color_levels is 4 with closeup_size 0"),
         ({"stem_embedding": False, "class_token_ids": []}, "what the stem sees of a region is not asked for"),
     ],
 )

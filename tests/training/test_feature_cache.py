@@ -86,7 +86,7 @@ def test_pictures_that_change_from_epoch_to_epoch_keep_their_own_features(shard,
 def test_what_the_stem_sees_in_closeups_is_kept_once_a_region(tmp_path, speaking, world):
     far, model = speaking
     processor = copy.copy(far)
-    processor.config = GARConfig.from_dict({**far.config.to_dict(), "closeup_size": 64})
+    processor.config = GARConfig.from_dict({**far.config.to_dict(), "closeup_size": 64, "color_levels": 4})
     stem, source = model.model.vision_tower.patch_embed, Torn(world)
     write_shard(tmp_path / "shard-00000", source, range(7), processor=processor, stem=stem, variants=2)
     cached = CachedSource(tmp_path, 7, variants=2, shard=200)

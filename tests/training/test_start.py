@@ -185,15 +185,22 @@ def test_a_setting_that_would_change_nothing_is_refused(perception):
         Start(scratch=Scratch(config={}), closeup_size=64)
 
 
-def test_a_finished_model_that_gets_outlines_gives_the_same_answers_at_first(speaking_start, make_picture):
-    plain, processor = load_start(Start(start=str(speaking_start)), dtype=torch.float32)
-    model, _ = load_start(Start(start=str(speaking_start), outline_size=4), dtype=torch.float32)
+@pytest.mark.parametrize(
+    ("before", "added", "module"),
+    [({}, {"outline_size": 4}, "outline_embed"), ({"closeup_size": 64}, {"color_levels": 2}, "color_embed")],
+    ids=["outlines", "colors"],
+)
+def test_a_finished_model_that_is_told_more_of_regions_gives_the_same_answers_at_first(
+    speaking_start, make_picture, before, added, module
+):
+    plain, _ = load_start(Start(start=str(speaking_start), **before), dtype=torch.float32)
+    model, processor = load_start(Start(start=str(speaking_start), **before, **added), dtype=torch.float32)
     regions = [Region.box(10, 10, 60, 50), Region.box(40, 30, 80, 58)]
     text = processor.question_text("Is <Prompt0> in front of <Prompt1>?", [0, 1])
     asked = dict(processor([make_picture(60, 90)], [text], [regions]))
     assert torch.equal(logits(model, asked), logits(plain, asked))
     with torch.no_grad():
-        model.model.outline_embed[-1].weight += 0.1
+        getattr(model.model, module)[-1].weight += 0.1
     assert not torch.equal(logits(model, asked), logits(plain, asked))
 
 

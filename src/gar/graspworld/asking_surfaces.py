@@ -3,21 +3,29 @@
 Choices:
 - A texture is said of what is painted as a material: fabric is woven, wood has a grain. Plastic, metal and glass are
   all smooth, and none of their words is wrong for another.
+- What has no color of its own still comes near to one: a wall that is nearly white is white rather than brown, blue or
+  black. The other words are plainly wrong.
 - What things usually are (`usual.py`) is asked in the words in which a shape's material, outline and pattern are asked.
 """
 
 from __future__ import annotations
 
 from gar.graspworld.asking_choices import offer
-from gar.graspworld.balance import asked, proportions
+from gar.graspworld.balance import SHARES, asked, proportions
+from gar.graspworld.color_names import fitting_shares
 from gar.graspworld.facts import Facts
 from gar.graspworld.turn import Turn, prompt_name
 from gar.graspworld.usual import USUAL, wrong_usual
+from gar.graspworld.vocabulary import COLORS
 from gar.graspworld.wording import ATTRIBUTE_QUESTIONS
 
-__all__ = ["TEXTURES", "ask_usual", "choose_texture", "choose_usual"]
+__all__ = ["TEXTURES", "ask_usual", "choose_near_color", "choose_texture", "choose_usual"]
 
 _OPTIONS = 4
+_NEAR = 0.7
+"""Least share of something for which a color word might do that it comes near to."""
+_FAR = 0.07
+"""Most for which a wrong one might do."""
 
 TEXTURES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("plastic", "metal", "glass"): ("smooth", "glossy", "smooth and shiny"),
@@ -43,6 +51,23 @@ def choose_texture(facts: Facts) -> Turn | None:
     others = [facts.pick(words) for group, words in TEXTURES.items() if group != own] + [facts.pick(_PATTERNS)]
     words = [facts.pick(TEXTURES[own]), *facts.some(others, _OPTIONS - 1)]
     return offer(facts, "choice-texture", number, words, asked="pattern", forms="texture")
+
+
+def choose_near_color(facts: Facts) -> Turn | None:
+    """Offers four colors for what has none of its own, one of which it comes near to."""
+    numbers = [number for number, item in facts.items.items() if item.color is None and item.color_shares]
+    if not numbers:
+        return None
+    number = facts.pick(numbers)
+    item = facts.items[number]
+    x1, y1, x2, y2 = item.box
+    fitting = fitting_shares(facts.scene.image[y1:y2, x1:x2], item.mask[y1:y2, x1:x2])
+    near = [word for word in COLORS if fitting[word] >= _NEAR]
+    far = [word for word in COLORS if fitting[word] <= _FAR]
+    if not near or len(far) < _OPTIONS - 1:
+        return None
+    words = [facts.pick(near), *facts.some_of(far, SHARES["near color"], _OPTIONS - 1)]
+    return offer(facts, "choice-near-color", number, words, asked="color", forms="color")
 
 
 def _pick_usual(facts: Facts, attribute: str) -> tuple[int, str] | None:

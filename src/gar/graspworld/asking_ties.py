@@ -8,9 +8,10 @@ Choices:
 
 from __future__ import annotations
 
+from gar.graspworld.asking_choices import make_choice
 from gar.graspworld.facts import Facts
 from gar.graspworld.ties import TIES, Tie, false_claims, say_claim, true_claims
-from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, shuffled_in
+from gar.graspworld.turn import Turn, listed, prompt_name
 from gar.graspworld.wording import CHAIN_QUESTIONS, TIE_QUESTIONS, TIED_QUESTIONS
 
 __all__ = ["ask_tie", "ask_tied", "choose_chain", "choose_on", "choose_tie"]
@@ -57,8 +58,7 @@ def choose_tie(facts: Facts) -> Turn | None:
     right = say_claim(a, b, facts.pick(true_claims(tie)))
     false = [say_claim(a, b, claim) for claim in false_claims(tie)]
     wrong = facts.some([said for said in dict.fromkeys(false) if said != right], _OPTIONS - 1)
-    choices, letter = shuffled_in(right, wrong, facts.rng)
-    return Turn("choice-tie", (a, b), choice_text(_question(facts, a, b), choices), letter, choices, 1 / len(choices))
+    return make_choice(facts, "choice-tie", (a, b), _question(facts, a, b), right, wrong)
 
 
 def choose_chain(facts: Facts) -> Turn | None:
@@ -92,10 +92,9 @@ def choose_chain(facts: Facts) -> Turn | None:
     exchanged = {words for turned, words in false_claims(one) if turned}
     if ways[0] in exchanged:  # what the other does to the one is certainly not so
         wrong[2] = say(middle, ways[0], first, ways[1], last)
-    choices, letter = shuffled_in(right, wrong, facts.rng)
     numbers = tuple(number_of[index] for index in (one.a, one.b, two.b))
     question = f"{facts.pick(CHAIN_QUESTIONS)} {listed([first, middle, last], 'and')}?"
-    return Turn("choice-chain", numbers, choice_text(question, choices), letter, choices, 1 / len(choices))
+    return make_choice(facts, "choice-chain", numbers, question, right, wrong)
 
 
 def ask_tied(facts: Facts) -> Turn | None:
@@ -136,6 +135,5 @@ def choose_on(facts: Facts) -> Turn | None:
         (False, False): f"Neither {names[0]} nor {names[1]} is on {on}.",
     }
     right = options.pop((facts.prompts[a] in upon, facts.prompts[b] in upon))
-    choices, letter = shuffled_in(right, [*options.values()], facts.rng)
     question = f"{facts.pick(CHAIN_QUESTIONS)} {listed([*names, on], 'and')}?"
-    return Turn("choice-on", (a, b, ground), choice_text(question, choices), letter, choices, 1 / len(choices))
+    return make_choice(facts, "choice-on", (a, b, ground), question, right, [*options.values()])

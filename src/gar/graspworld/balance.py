@@ -72,6 +72,19 @@ SHARES: dict[str, dict[str, float]] = {
         "white": 0.1191,
         "gray": 0.1672,
     },
+    "near color": {
+        "red": 0.031,
+        "orange": 0.1034,
+        "yellow": 0.04,
+        "green": 0.0561,
+        "blue": 0.1177,
+        "purple": 0.0557,
+        "pink": 0.1564,
+        "brown": 0.1133,
+        "black": 0.04,  # of rendered things 0.01, but much in photographs is nearly black
+        "white": 0.118,
+        "gray": 0.1978,
+    },
     "two colors": {
         "red": 0.1009,
         "orange": 0.0346,

@@ -6,7 +6,10 @@ Choices:
   ranges that `paint.py` draws from, with room for shading.
 - A region has a color word when one word holds most of it and no other word holds much. A zebra has none, and
   neither has a rainbow. Asking needs a wider margin (`DOMINANT`) than saying (`MAIN`).
-- The borders are looked up in a table of 32 x 32 x 32 RGB cells, so that a call costs microseconds.
+- A word that is offered among others need not be the one that people would choose: light gray may pass for white where
+  brown, blue and black are the other words. So there are wider borders, too, within which a word might do; inside
+  them lie those of the first rule, and what lies outside is plainly of another color.
+- The borders are looked up in tables of 32 x 32 x 32 RGB cells, so that a call costs microseconds.
 """
 
 from __future__ import annotations
@@ -19,7 +22,16 @@ import numpy as np
 from gar.errors import InputError
 from gar.graspworld.vocabulary import COLORS
 
-__all__ = ["DOMINANT", "MAIN", "SECOND", "color_of", "color_shares", "holding_most", "two_holding_most"]
+__all__ = [
+    "DOMINANT",
+    "MAIN",
+    "SECOND",
+    "color_of",
+    "color_shares",
+    "fitting_shares",
+    "holding_most",
+    "two_holding_most",
+]
 
 DOMINANT = 0.6
 """Least share of a region's pixels that its color word holds."""
@@ -34,18 +46,22 @@ _BITS = 5
 _NOTHING = len(COLORS)  # number of a pixel that has no color word
 
 
-def _name_pixels(rgb: np.ndarray) -> np.ndarray:
-    """Numbers (N,) in `COLORS`, or `_NOTHING`, of RGB colors (N, 3) in [0, 1]."""
-    high, low = rgb.max(1), rgb.min(1)
-    value, chroma = high, high - low
-    saturation = chroma / np.maximum(high, 1e-6)
+def _look(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Hue in degrees, saturation, value and chroma (N,) of RGB colors (N, 3) in [0, 1]."""
+    high = rgb.max(1)
+    chroma = high - rgb.min(1)
     red, green, blue = rgb.T
     sector = np.select(
         [high == red, high == green],
         [(green - blue) / np.maximum(chroma, 1e-6), 2 + (blue - red) / np.maximum(chroma, 1e-6)],
         4 + (red - green) / np.maximum(chroma, 1e-6),
     )
-    hue = sector * 60 % 360
+    return sector * 60 % 360, chroma / np.maximum(high, 1e-6), high, chroma
+
+
+def _name_pixels(rgb: np.ndarray) -> np.ndarray:
+    """Numbers (N,) in `COLORS`, or `_NOTHING`, of RGB colors (N, 3) in [0, 1]."""
+    hue, saturation, value, chroma = _look(rgb)
     rules = {  # the first that holds counts
         "black": (value < 0.17) | ((value < 0.28) & (chroma < 0.09)),
         "white": (value > 0.85) & (saturation < 0.09),
@@ -69,12 +85,42 @@ def _name_pixels(rgb: np.ndarray) -> np.ndarray:
     return np.select(list(rules.values()), [COLORS.index(name) for name in rules], _NOTHING)
 
 
+def _fit_pixels(rgb: np.ndarray) -> np.ndarray:
+    """Which of `COLORS` might do for RGB colors (N, 3) in [0, 1]: bool (N, colors)."""
+    hue, saturation, value, chroma = _look(rgb)
+    tinted = (saturation > 0.14) & (chroma > 0.07)
+    rules = {
+        "black": (value < 0.4) & (chroma < 0.2),
+        "white": (value > 0.6) & (saturation < 0.22),
+        "gray": (value >= 0.2) & (value < 0.92) & (saturation < 0.3),
+        "pink": ((hue >= 300) | (hue < 16)) & tinted & (value > 0.55),
+        "red": ((hue >= 330) | (hue < 22)) & (saturation > 0.4) & (value > 0.2),
+        "orange": (hue >= 9) & (hue < 46) & (saturation > 0.45) & (value > 0.5),
+        "brown": ((hue >= 340) | (hue < 55)) & tinted & (value < 0.82),
+        "yellow": (hue >= 36) & (hue < 75) & (saturation > 0.25) & (value > 0.45),
+        "green": (hue >= 60) & (hue < 185) & tinted,
+        "blue": (hue >= 170) & (hue < 265) & tinted,
+        "purple": (hue >= 240) & (hue < 335) & tinted,
+    }
+    return np.stack([rules[name] for name in COLORS], axis=1)
+
+
+def _cells() -> np.ndarray:
+    """The middles of all RGB cells (32 * 32 * 32, 3) in [0, 1], red slowest."""
+    levels = (np.arange(1 << _BITS) + 0.5) / (1 << _BITS)
+    return np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
 @lru_cache(maxsize=1)
 def _table() -> np.ndarray:
-    """Numbers of all RGB cells, uint8 (32 * 32 * 32,), red slowest."""
-    levels = (np.arange(1 << _BITS) + 0.5) / (1 << _BITS)
-    cells = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
-    return _name_pixels(cells).astype(np.uint8)
+    """Which of `COLORS` each RGB cell has, if any: bool (32 * 32 * 32, colors)."""
+    return _name_pixels(_cells())[:, None] == np.arange(len(COLORS))
+
+
+@lru_cache(maxsize=1)
+def _fitting_table() -> np.ndarray:
+    """Which of `COLORS` might do for each RGB cell: bool (32 * 32 * 32, colors)."""
+    return _fit_pixels(_cells()) | _table()
 
 
 def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -91,6 +137,27 @@ def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     Raises:
         InputError: Other shapes or types, or an empty mask.
     """
+    return _shares(_table(), rgb, mask)
+
+
+def fitting_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    """Measures for how much of a region each color word might do, at least where no better one is offered.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        mask: bool (H, W), True inside the region.
+
+    Returns:
+        The share in [0, 1] of the region's pixels for each word of `COLORS`, never less than that of `color_shares`.
+        They add up to more than 1 where several words might do.
+
+    Raises:
+        InputError: As `color_shares`.
+    """
+    return _shares(_fitting_table(), rgb, mask)
+
+
+def _shares(table: np.ndarray, rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise InputError(f"rgb is {rgb.dtype} {rgb.shape}; it must be uint8 (H, W, 3)")
     if mask.dtype != bool or mask.shape != rgb.shape[:2]:
@@ -99,8 +166,8 @@ def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     if not len(pixels):
         raise InputError("the mask is empty: a region without pixels has no color")
     cells = (pixels[:, 0] << 2 * _BITS) | (pixels[:, 1] << _BITS) | pixels[:, 2]
-    counts = np.bincount(_table()[cells], minlength=len(COLORS) + 1)
-    return {name: float(count) / len(pixels) for name, count in zip(COLORS, counts, strict=False)}
+    counts = table[cells].sum(0)
+    return {name: float(count) / len(pixels) for name, count in zip(COLORS, counts, strict=True)}
 
 
 def holding_most(shares: Mapping[str, float], least: float) -> str | None:

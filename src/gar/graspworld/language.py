@@ -41,7 +41,7 @@ from gar.graspworld.asking_several import (
     ask_same,
     ask_which,
 )
-from gar.graspworld.asking_surfaces import choose_texture, choose_usual
+from gar.graspworld.asking_surfaces import choose_near_color, choose_texture, choose_usual
 from gar.graspworld.asking_ties import ask_tie, ask_tied, choose_chain, choose_on, choose_tie
 from gar.graspworld.drills import DRILL_WRITERS
 from gar.graspworld.facts import Facts
@@ -85,6 +85,7 @@ _WRITERS: dict[str, Callable[[Facts], Turn | None]] = {
     **{f"choice-{name}": lambda facts, name=name: choose_attribute(facts, name) for name in ATTRIBUTE_QUESTIONS},
     "choice-colors": choose_colors,
     "choice-outline": choose_outline,
+    "choice-near-color": choose_near_color,
     "choice-texture": choose_texture,
     **{f"choice-usual-{name}": lambda facts, name=name: choose_usual(facts, name) for name in USUAL},
     "choice-relation": choose_relation,

@@ -26,6 +26,8 @@ _PUBLISHED_PATCH_SIZE = 14
 
 _MAX_CLOSEUP = 1024
 
+_MAX_COLOR_LEVELS = 16
+
 _MAX_OUTLINE = 64
 
 _TIMM_ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -152,6 +154,9 @@ class GARConfig(PreTrainedConfig):
     closeup_size: int = 0
     """Side in pixels of the close-up of each region that the stem looks at to see what it shows (`stem_embedding`,
     `class_token_ids`): a multiple of 32. 0: it sees that in the picture itself, where a small one is a few patches."""
+    color_levels: int = 0
+    """Levels each of red, green and blue: the mask-weighted token also says how much of the region, in its close-up,
+    has each of the color_levels³ colors. 0: it does not."""
     box_embedding: bool = False
     """Whether the mask-weighted token also says, exactly, where the region's box lies."""
     outline_size: int = 0
@@ -212,6 +217,11 @@ class GARConfig(PreTrainedConfig):
         if self.closeup_size % 32 or not 0 <= self.closeup_size <= _MAX_CLOSEUP:
             raise CheckpointError(
                 f"closeup_size is {self.closeup_size}; needed is a multiple of 32 up to {_MAX_CLOSEUP}, or 0"
+            )
+        if not 0 <= self.color_levels <= _MAX_COLOR_LEVELS or (self.color_levels and not self.closeup_size):
+            raise CheckpointError(
+                f"color_levels is {self.color_levels} with closeup_size {self.closeup_size}; needed is a number up to "
+                f"{_MAX_COLOR_LEVELS}, and close-ups in which colors are seen"
             )
         if not 0.0 <= self.stem_dropout < 1.0:
             raise CheckpointError(f"stem_dropout is {self.stem_dropout}; needed is a share from 0 up to but not 1")

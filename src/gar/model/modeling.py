@@ -179,6 +179,10 @@ class GARModel(GARPreTrainedModel):
                 nn.Linear(2 * width, width),
             )
         self.box_embed = nn.Linear(BOX_WAVES, width) if config.box_embedding else None
+        self.color_embed = None
+        if config.color_levels:
+            colors = config.color_levels**3
+            self.color_embed = nn.Sequential(nn.Linear(colors, width), nn.GELU(), nn.Linear(width, width))
         self.outline_embed = None
         if config.outline_size:
             cells = 2 * config.outline_size**2
@@ -289,21 +293,23 @@ class GARModel(GARPreTrainedModel):
         return look_closer(self.vision_tower.patch_embed, self.config, closeup_values.to(self.dtype), closeup_masks)
 
     def speak(self, sights: torch.Tensor, region_boxes: torch.Tensor) -> torch.Tensor:
-        """What speaks for each region before the tower has looked: what its stem sees, and where the box lies.
+        """What speaks for each region before the tower has looked: what its stem sees, its colors, where the box lies.
 
         Args:
-            sights: (R, 2·C + classes), see `gar.model.sights`.
+            sights: (R, 2·C + classes + colors), see `gar.model.sights`.
             region_boxes: (R, 4) normalised xyxy.
 
         Returns:
             (R, D); zeros where the configuration asks for none of it.
         """
-        moments, classes = split_sights(self.config, sights.to(self.dtype))
+        moments, classes, colors = split_sights(self.config, sights.to(self.dtype))
         spoken = moments.new_zeros(len(region_boxes), self.config.text_config.hidden_size)
         if self.stem_embed is not None:
             spoken = spoken + self.stem_embed(moments)
         if self.config.class_token_ids:
             spoken = spoken + self.config.class_scale * self.class_words(classes)
+        if self.color_embed is not None:
+            spoken = spoken + self.color_embed(colors)
         if self.box_embed is not None:
             spoken = spoken + self.box_embed(box_waves(region_boxes).to(self.dtype))
         return spoken

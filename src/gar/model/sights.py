@@ -1,10 +1,11 @@
 """What the stem alone sees of regions, before the tower has looked.
 
 A sight is a row of numbers: the mean and the deviation of each channel of the stem's features over the region
-(`GARConfig.stem_embedding`), then the probabilities of the stem's own classes (`GARConfig.class_token_ids`). The stem
-sees no mask; so, while it is frozen, a sight may be kept.
+(`GARConfig.stem_embedding`), then the probabilities of the stem's own classes (`GARConfig.class_token_ids`), then, in
+a close-up, the region's colors (`GARConfig.color_levels`), of which the stem's features keep little. The stem sees no
+mask; so, while it is frozen, a sight may be kept.
 
-Shapes: R regions, T tiles, S side of a close-up, N patches of a tile or close-up, C channels of the stem.
+Shapes: R regions, T tiles, S side of a close-up, N patches of a tile or close-up, C channels of the stem, L levels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gar.model.replay import pool_moments
 if TYPE_CHECKING:
     from gar.model.configuration import GARConfig
 
-__all__ = ["look", "look_closer", "split_sights"]
+__all__ = ["color_histogram", "look", "look_closer", "split_sights"]
 
 _AT_ONCE = 64
 """Close-ups that go through the stem together on a GPU. On a CPU each goes alone: of 16 each takes twice as long."""
@@ -53,7 +54,7 @@ def look_closer(stem: Any, config: GARConfig, values: torch.Tensor, masks: torch
         masks: (R, 1, S, S), not 0 inside the region; one that has no pixel left stands for all of its close-up.
 
     Returns:
-        As `look`.
+        (R, 2·C + classes + L³); without what the configuration does not ask for.
     """
     several = 1 if values.device.type == "cpu" else _AT_ONCE
     patch_features = torch.cat([stem(part) for part in values.split(several)])
@@ -61,10 +62,42 @@ def look_closer(stem: Any, config: GARConfig, values: torch.Tensor, masks: torch
     own = torch.where(own.any(1, keepdim=True), own, torch.ones_like(own))
     own = own / own.sum(1, keepdim=True)
     alone = torch.eye(len(own), device=own.device)[..., None]  # (R, R, 1): each region sees its own close-up
-    return look(stem, config, patch_features, (alone * own).flatten(1))
+    seen = look(stem, config, patch_features, (alone * own).flatten(1))
+    if not config.color_levels:
+        return seen
+    return torch.cat([seen, color_histogram(values, masks, levels=config.color_levels).to(seen.dtype)], dim=1)
 
 
-def split_sights(config: GARConfig, sights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Takes sights apart: moments (R, 2·C) and classes (R, classes), of width 0 where they are not asked for."""
+def color_histogram(values: torch.Tensor, masks: torch.Tensor, *, levels: int) -> torch.Tensor:
+    """How much of each region has each color, 1 where it has as much of all.
+
+    It is the square root of a density, so that a second color is heard beside the first.
+
+    Args:
+        values: (R, 3, S, S) in [-1, 1].
+        masks: (R, 1, S, S), not 0 inside the region; one that has no pixel left stands for all of its close-up.
+        levels: L of each channel, of equal width.
+
+    Returns:
+        (R, L³) in float32, red slowest; the mean of the squares of a row is 1.
+
+    Example:
+        >>> red_and_white = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0]]).view(1, 3, 1, 2)
+        >>> color_histogram(red_and_white, torch.ones(1, 1, 1, 2), levels=2).square().round()
+        tensor([[0., 0., 0., 0., 4., 0., 0., 4.]])
+    """
+    level = ((values.float() + 1) / 2 * levels).floor().clamp(0, levels - 1).long()
+    color = ((level[:, 0] * levels + level[:, 1]) * levels + level[:, 2]).flatten(1)  # (R, S·S)
+    inside = (masks != 0).float().flatten(1)
+    inside = torch.where(inside.any(1, keepdim=True), inside, torch.ones_like(inside))
+    counts = inside.new_zeros(len(inside), levels**3).scatter_add(1, color, inside)
+    return (counts * levels**3 / inside.sum(1, keepdim=True)).sqrt()
+
+
+def split_sights(config: GARConfig, sights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Takes sights apart: moments (R, 2·C), classes (R, classes), colors (R, L³); of width 0 what is not asked for."""
     classes = config.vision_config.stem_classes if config.class_token_ids else 0
-    return sights[:, : sights.shape[1] - classes], sights[:, sights.shape[1] - classes :]
+    colors = config.color_levels**3
+    moments = sights.shape[1] - classes - colors
+    first, second, third = sights.split([moments, classes, colors], dim=1)
+    return first, second, third

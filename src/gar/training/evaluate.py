@@ -57,7 +57,11 @@ from gar.regions import Region
 
 __all__ = ["Score", "evaluate", "is_right", "main", "wilson"]
 
-_LATER = (("choice-colors", "choice-outline"), tuple(kind for kind in KINDS if "texture" in kind or "usual" in kind))
+_LATER = (
+    ("choice-colors", "choice-outline"),
+    tuple(kind for kind in KINDS if "texture" in kind or "usual" in kind),
+    ("choice-near-color",),
+)
 """Kinds with draws of their own, since they came later: the questions of all others stay those of former figures."""
 _ANSWERED = [kind for kind in KINDS if not any(kind in kinds for kinds in (CAPTION_KINDS, *_LATER))]
 _ASKED_FOR_NOUN = "What is <Prompt0>?"

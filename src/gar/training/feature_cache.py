@@ -122,6 +122,8 @@ class FeatureCache:
             facts["crops"] = True
         if size := processor.config.closeup_size:
             facts["closeups"] = [size, processor.config.stem_embedding, bool(processor.config.class_token_ids)]
+        if levels := processor.config.color_levels:
+            facts["colors"] = levels
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for name, tensor in stem.state_dict().items():
             if not name.startswith("proj."):

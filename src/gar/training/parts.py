@@ -5,6 +5,7 @@ vision      the rest of the vision tower: patch convolution or stem projection, 
 mask        the embedding of the mask, and of how it lies among the others
 connector   the projector between vision and language
 region      what speaks for a region beside the tower's map: what its stem sees, and where the box lies
+color       what speaks for a region's colors
 language    the decoder with its embeddings and head
 """
 
@@ -37,6 +38,8 @@ def part_of(name: str, *, has_stem: bool) -> str:
         return "vision"
     if any(module in name for module in ("stem_embed.", "box_embed.")):
         return "region"
+    if "color_embed." in name:
+        return "color"
     return "connector" if "projector." in name else "language"
 
 

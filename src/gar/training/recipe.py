@@ -54,7 +54,8 @@ __all__ = [
     "to_yaml",
 ]
 
-LEARNT_PARTS = ("stem", "vision", "mask", "connector", "region", "language")
+Part = Literal["stem", "vision", "mask", "connector", "region", "color", "language"]
+LEARNT_PARTS: tuple[str, ...] = get_args(Part)
 """The parts of a model that can be frozen or given a learning rate of their own; see `gar.training.parts`."""
 
 RECIPES = tuple(
@@ -62,7 +63,6 @@ RECIPES = tuple(
 )
 """The recipes that are part of the package."""
 
-Part = Literal["stem", "vision", "mask", "connector", "region", "language"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -103,6 +103,9 @@ class Start(_Settings):
     closeup_size: int | None = Field(None, ge=1)
     """Pixels along a side of the close-ups in which the stem sees regions, a multiple of 32; by default as the start
     has it."""
+    color_levels: int | None = Field(None, ge=1)
+    """Levels of red, green and blue in which a region's colors are told (`GARConfig.color_levels`); by default as the
+    start has it. A start without them begins with zeros there, and gives the same answers."""
     outline_size: int | None = Field(None, ge=1)
     """Side of the grid in which a region's mask and those of others in its box are told (`GARConfig.outline_size`); by
     default as the start has it. A start without it begins with zeros there, and gives the same answers."""
@@ -234,7 +237,7 @@ class Training(_Settings):
     learning_rate: float = Field(1e-5, gt=0)
     """The peak of the schedule."""
     part_learning_rates: dict[Part, Annotated[float, Field(gt=0)]] = {}
-    """Learning rates of single parts: stem, vision, mask, connector, region, language."""
+    """Learning rates of single parts: stem, vision, mask, connector, region, color, language."""
     freeze: tuple[Part, ...] = ()
     """Parts that are not trained; with LoRA, parts that get no adapters."""
     schedule: Literal["cosine", "linear", "constant_with_warmup", "warmup_stable_decay"] = "cosine"

@@ -36,6 +36,9 @@ PERCEPTION_LM = "perception_lm"
 _CROP_TOKENS = tuple(f"<|reserved_special_token_{number}|>" for number in range(2, 2 + MAX_PROMPTS))
 """The tokens that published GAR models repeat once per replay token of a region."""
 
+_ADDED = {"color_levels": "color_embed", "outline_size": "outline_embed"}
+"""Settings that a finished model may be given, and the module that each adds, which says nothing at first."""
+
 _NEW_TOKENS = (*map(prompt_name, range(MAX_PROMPTS)), "<NO_Prompt>")
 """The tokens that GAR adds to PerceptionLM's, in the published order."""
 
@@ -69,11 +72,12 @@ def load_start(
         model, told = GARForConditionalGeneration.from_pretrained(
             where, config=config, output_loading_info=True, **options
         )
-        if settings.outline_size and not stored.get("outline_size"):
-            told["missing_keys"] = {name for name in told["missing_keys"] if "outline_embed." not in name}
-            first, _, last = model.model.outline_embed
-            torch.nn.init.normal_(first.weight, std=0.02, generator=torch.Generator().manual_seed(0))
-            torch.nn.init.zeros_(last.weight)  # so that it says nothing as yet
+        for setting, module in _ADDED.items():
+            if getattr(config, setting) and not stored.get(setting):
+                told["missing_keys"] = {name for name in told["missing_keys"] if f"{module}." not in name}
+                first, _, last = getattr(model.model, module)
+                torch.nn.init.normal_(first.weight, std=0.02, generator=torch.Generator().manual_seed(0))
+                torch.nn.init.zeros_(last.weight)  # so that it says nothing as yet
         refuse_incomplete(where, told)
         return model, processor
 
@@ -118,7 +122,7 @@ def _config(where: str, stored: dict[str, Any], settings: Start, *, crops: Seque
         stored = translate_published(layout) | {"replay_spatial_scale": 1.0}
     elif "mllm_config" in stored:
         stored = translate_published(stored)
-    names = ("replay_spatial_scale", "closeup_size", "outline_size", "class_scale", "echo_scale")
+    names = ("replay_spatial_scale", "closeup_size", "class_scale", "echo_scale", *_ADDED)
     changes = {name: value for name in names if (value := getattr(settings, name)) is not None}
     if settings.echo and not stored.get("mask_token"):
         raise InputError(f"model.echo: {settings.start!r} has no mask_token, so it would change nothing")

@@ -231,7 +231,7 @@ def learn_words(
         name: value
         for name, value in model.named_parameters()
         if value.requires_grad
-        and (part_of(name, has_stem=True) == "region" or (embeddings and "embed_tokens." in name))
+        and (part_of(name, has_stem=True) in ("region", "color") or (embeddings and "embed_tokens." in name))
     }
     decayed = [value for value in trained.values() if value.ndim > 1]
     plain = [value for value in trained.values() if value.ndim <= 1]
