@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gar.errors import InputError
-from gar.graspworld.color_names import DOMINANT, MAIN, color_of, color_shares, holding_most
+from gar.graspworld.color_names import DOMINANT, MAIN, color_of, color_shares, fitting_shares, holding_most
 from gar.graspworld.paint import draw_color, paint
 from gar.graspworld.vocabulary import COLORS
 
@@ -52,3 +52,26 @@ def test_an_empty_mask_or_a_wrong_shape_is_refused():
         color_of(picture, np.zeros((3, 2), dtype=bool))
     with pytest.raises(InputError, match="float"):
         color_of(picture.astype(float), np.ones((2, 2), dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("rgb", "might_do", "wrong"),
+    [
+        ((205, 205, 205), {"white", "gray"}, {"black", "brown", "blue", "red"}),
+        ((60, 58, 60), {"black", "gray"}, {"white", "brown", "blue"}),
+        ((64, 200, 205), {"blue", "green"}, {"red", "white", "black", "orange"}),
+        ((110, 30, 40), {"red", "brown"}, {"green", "white", "blue", "yellow"}),
+    ],
+)
+def test_between_two_words_either_might_do_and_others_are_plainly_wrong(rgb, might_do, wrong):
+    shares = fitting_shares(np.full((3, 3, 3), rgb, dtype=np.uint8), np.ones((3, 3), dtype=bool))
+    assert {word for word in might_do | wrong if shares[word] == 1.0} == might_do
+    assert not any(shares[word] for word in wrong)
+
+
+def test_a_word_that_is_right_might_do():
+    picture = np.random.default_rng(0).integers(0, 256, (100, 100, 3), dtype=np.uint8)
+    mask = np.random.default_rng(1).random((100, 100)) < 0.5
+    shares, fitting = color_shares(picture, mask), fitting_shares(picture, mask)
+    assert all(0 < shares[word] <= fitting[word] < 1 for word in COLORS)
+    assert sum(shares.values()) < 1 < sum(fitting.values())

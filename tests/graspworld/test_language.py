@@ -24,6 +24,7 @@ from gar.graspworld import (
     write_turns,
 )
 from gar.graspworld.asking_surfaces import TEXTURES
+from gar.graspworld.color_names import fitting_shares
 from gar.graspworld.naming import differ_clearly
 from gar.graspworld.nouns import NOUNS
 from gar.graspworld.outlines import OUTLINES
@@ -109,6 +110,21 @@ def test_colors_are_offered_for_what_is_of_several(turns):
             assert min(item.color_shares[word] for word in wrong) <= least / 5
         asked[len(right)] += 1
     assert set(asked) == {1, 2}
+
+
+def test_of_colors_that_something_comes_near_to_only_one_is_offered(turns):
+    asked = 0
+    for scene, prompts, turn in turns:
+        if turn.kind == "choice-near-color":
+            item = scene.objects[prompts[turn.prompts[0]]]
+            assert item.color is None
+            fitting = fitting_shares(scene.image, item.mask)
+            named = {choice: colors_in(choice) for choice in turn.choices}
+            (right,) = named.pop(turn.right_choice)
+            assert fitting[right] >= 0.7
+            assert all(fitting[word] <= 0.07 for (word,) in named.values())
+            asked += 1
+    assert asked > 20
 
 
 def test_outlines_that_are_offered_are_right_and_wrong_ones_plainly_wrong(turns):

@@ -12,6 +12,7 @@ from gar.model.configuration import GARConfig
 from gar.model.modeling import GARForConditionalGeneration
 from gar.training.adapters import add_adapters
 from gar.training.parts import freeze, trained_parameters
+from gar.training.precision import settle_precision
 from gar.training.recipe import LEARNT_PARTS, Recipe
 from gar.training.scratch import complete_config
 from gar.training.start import load_config
@@ -49,6 +50,7 @@ def preview(recipe: Recipe) -> Preview:
     Raises:
         InputError: The configuration is wrong, or the adapters have no place.
     """
+    recipe = settle_precision(recipe)
     try:
         config = _config(recipe)
     except CheckpointError as error:

@@ -249,8 +249,9 @@ class Training(_Settings):
     """AdamW's weight decay, on matrices only."""
     max_grad_norm: float = Field(1.0, ge=0)
     """Gradients are scaled down to this norm; 0 leaves them as they are."""
-    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
-    """Arithmetic of forward and backward pass; trained weights are kept in float32."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """Arithmetic of forward and backward pass; trained weights are kept in float32. auto: bf16 where the machine
+    calculates in it, float32 where it would be emulated."""
     compile: bool = False
     """Whether torch compiles the decoder's layers, which makes steps faster after a minute or two (on a CPU it needs a
     C++ compiler)."""

@@ -41,6 +41,7 @@ from gar.training.feature_cache import FeatureCache
 from gar.training.lengths import measure_lengths
 from gar.training.packing import PACKED_ATTENTION, packed_attention
 from gar.training.parts import freeze
+from gar.training.precision import settle_precision
 from gar.training.recipe import Recipe, Start, Words, to_yaml
 from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals, write_whole
 from gar.training.result import save_result
@@ -92,6 +93,7 @@ def train(recipe: Recipe) -> Outcome:
         MissingExtraError: A setting needs a package that is not installed.
     """
     _check_machine(recipe)
+    recipe = settle_precision(recipe)
     for lesson in recipe.train.lessons:  # before features are made, which takes long
         check_kinds(lesson.kinds, "train.lessons")
     logging.disable_progress_bar()
