@@ -29,7 +29,8 @@ PARTS = {
     "again-5": "echoed",
     "again-6": "colors, too",
     "again-7": "closer",
-    "last": "staged",
+    "again-8": "staged",
+    "last": "counted",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {

@@ -9,7 +9,7 @@ from gar.training.recipe import Recipe
 __all__ = ["calculates_in_bf16", "settle_precision"]
 
 _WITHOUT = ("DEFAULT", "AVX2")
-"""What torch calls processors whose bf16 is emulated: training `nano` takes eight times as long as in float32."""
+"""What torch calls processors whose bf16 is emulated: training then takes several times as long as in float32."""
 
 
 def calculates_in_bf16() -> bool:
