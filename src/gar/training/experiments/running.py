@@ -17,6 +17,7 @@ from gar.assistant import load
 from gar.errors import InputError
 from gar.training.experiments.asking import answered, ask_model
 from gar.training.experiments.plan import Run
+from gar.training.precision import settle_precision
 from gar.training.run import train
 
 __all__ = ["ANSWERS", "do_runs", "is_complete", "is_trained"]
@@ -78,7 +79,7 @@ def _check_settings(run: Run) -> None:
     if not file.exists():
         return
     before = _flat(yaml.safe_load(file.read_text(encoding="utf-8")))
-    now = _flat(run.recipe.model_dump(mode="json"))
+    now = _flat(settle_precision(run.recipe).model_dump(mode="json"))
     for name, value in before.items():
         if value != now.get(name):
             raise InputError(
