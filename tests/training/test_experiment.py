@@ -235,7 +235,7 @@ def test_weights_of_other_parts_are_refused(make_recipe, small_config, tmp_path)
 def test_a_run_that_was_begun_with_other_settings_is_refused(experiment, tmp_path):
     run = plan_runs(experiment, tmp_path)[0]
     run.recipe.out.mkdir(parents=True)
-    settings = run.recipe.model_dump(mode="json") | {"out": "elsewhere"}
+    settings = settle_precision(run.recipe).model_dump(mode="json") | {"out": "elsewhere"}
     (run.recipe.out / "recipe.yaml").write_text(yaml.safe_dump(settings))
     other = plan_runs(experiment, tmp_path, steps=9)[:1]
     with pytest.raises(InputError, match=r"was begun with train\.steps 4, not 9"):
