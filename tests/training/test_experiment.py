@@ -21,6 +21,7 @@ from gar.training.experiments.plan import Experiment, plan_runs, read_experiment
 from gar.training.experiments.report import write_report
 from gar.training.experiments.results import difference, share
 from gar.training.experiments.running import ANSWERS, do_runs, is_complete, is_trained
+from gar.training.precision import settle_precision
 from gar.training.reporting import Reporter
 from gar.training.run import train
 
