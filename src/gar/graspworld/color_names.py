@@ -113,14 +113,15 @@ def _cells() -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _table() -> np.ndarray:
-    """Which of `COLORS` each RGB cell has, if any: bool (32 * 32 * 32, colors)."""
-    return _name_pixels(_cells())[:, None] == np.arange(len(COLORS))
+    """Numbers of all RGB cells in `COLORS`, or `_NOTHING`: uint8 (32 * 32 * 32,)."""
+    return _name_pixels(_cells()).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
 def _fitting_table() -> np.ndarray:
-    """Which of `COLORS` might do for each RGB cell: bool (32 * 32 * 32, colors)."""
-    return _fit_pixels(_cells()) | _table()
+    """Which of `COLORS` might do for each RGB cell: 0 or 1, float32 (32 * 32 * 32, colors)."""
+    named = _table()[:, None] == np.arange(len(COLORS))
+    return (_fit_pixels(_cells()) | named).astype(np.float32)
 
 
 def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -137,7 +138,9 @@ def color_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     Raises:
         InputError: Other shapes or types, or an empty mask.
     """
-    return _shares(_table(), rgb, mask)
+    cells = _cells_of(rgb, mask)
+    counts = np.bincount(_table()[cells], minlength=len(COLORS) + 1)
+    return {name: float(count) / len(cells) for name, count in zip(COLORS, counts, strict=False)}
 
 
 def fitting_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -154,10 +157,13 @@ def fitting_shares(rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     Raises:
         InputError: As `color_shares`.
     """
-    return _shares(_fitting_table(), rgb, mask)
+    cells, table = _cells_of(rgb, mask), _fitting_table()
+    counts = np.bincount(cells, minlength=len(table)).astype(np.float32) @ table
+    return {name: float(count) / len(cells) for name, count in zip(COLORS, counts, strict=True)}
 
 
-def _shares(table: np.ndarray, rgb: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+def _cells_of(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The RGB cell of each pixel of a region: int (pixels,), at least one."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise InputError(f"rgb is {rgb.dtype} {rgb.shape}; it must be uint8 (H, W, 3)")
     if mask.dtype != bool or mask.shape != rgb.shape[:2]:
@@ -165,9 +171,7 @@ def _shares(table: np.ndarray, rgb: np.ndarray, mask: np.ndarray) -> dict[str, f
     pixels = rgb[mask].astype(np.int32) >> (8 - _BITS)
     if not len(pixels):
         raise InputError("the mask is empty: a region without pixels has no color")
-    cells = (pixels[:, 0] << 2 * _BITS) | (pixels[:, 1] << _BITS) | pixels[:, 2]
-    counts = table[cells].sum(0)
-    return {name: float(count) / len(pixels) for name, count in zip(COLORS, counts, strict=True)}
+    return (pixels[:, 0] << 2 * _BITS) | (pixels[:, 1] << _BITS) | pixels[:, 2]
 
 
 def holding_most(shares: Mapping[str, float], least: float) -> str | None:
