@@ -144,10 +144,10 @@ def test_short_answers_can_count_by_token(make_trainer):
     assert weights[0, 1] == weights[0, 2] == weights[0, 4] == weights[0, 7]
     assert weights[0, 1] / weights[1, 1] == pytest.approx(6 / 4)  # longer ones are still means over their tokens
     torch.testing.assert_close(answer_weights(labels, short=6), (labels != IGNORED).float())
-    even, by_token = make_trainer(1, even_after=0), make_trainer(1, even_after=0, short_answer=6)
+    even, by_token = make_trainer(3, even_after=0), make_trainer(3, even_after=0, short_answer=6)
     even.train()
     by_token.train()
-    assert logged(even, "loss") != pytest.approx(logged(by_token, "loss"), rel=1e-4)
+    assert logged(even, "loss") != pytest.approx(logged(by_token, "loss"), rel=1e-3)
 
 
 def test_the_loss_can_be_a_mean_over_tokens_in_the_first_steps(make_trainer):

@@ -48,6 +48,7 @@ __all__ = [
     "in_form",
     "make_choice",
     "offer",
+    "pick_colorless",
 ]
 
 _OPTIONS = 4
@@ -115,12 +116,17 @@ def _shaded(facts: Facts, number: int, words: list[str]) -> list[str]:
     return [word.replace("gray", gray) for word in words]
 
 
+def pick_colorless(facts: Facts) -> int | None:
+    """Draws a prompt of what has colors, but none of its own."""
+    numbers = [number for number, item in facts.items.items() if item.color is None and item.color_shares]
+    return facts.pick(numbers) if numbers else None
+
+
 def choose_colors(facts: Facts) -> Turn | None:
     """Offers four colors, or four pairs of them, for what has no color of its own."""
-    numbers = [number for number, item in facts.items.items() if item.color is None and item.color_shares]
-    if not numbers:
+    number = pick_colorless(facts)
+    if number is None:
         return None
-    number = facts.pick(numbers)
     shares = facts.items[number].color_shares
     drawn = _two_colors(facts, shares) if facts.flip() else _most_color(facts, shares)
     if drawn is None:

@@ -10,7 +10,7 @@ Choices:
 
 from __future__ import annotations
 
-from gar.graspworld.asking_choices import offer
+from gar.graspworld.asking_choices import offer, pick_colorless
 from gar.graspworld.balance import SHARES, asked, proportions
 from gar.graspworld.color_names import fitting_shares
 from gar.graspworld.facts import Facts
@@ -55,10 +55,9 @@ def choose_texture(facts: Facts) -> Turn | None:
 
 def choose_near_color(facts: Facts) -> Turn | None:
     """Offers four colors for what has none of its own, one of which it comes near to."""
-    numbers = [number for number, item in facts.items.items() if item.color is None and item.color_shares]
-    if not numbers:
+    number = pick_colorless(facts)
+    if number is None:
         return None
-    number = facts.pick(numbers)
     item = facts.items[number]
     x1, y1, x2, y2 = item.box
     fitting = fitting_shares(facts.scene.image[y1:y2, x1:x2], item.mask[y1:y2, x1:x2])

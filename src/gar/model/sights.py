@@ -58,8 +58,7 @@ def look_closer(stem: Any, config: GARConfig, values: torch.Tensor, masks: torch
     """
     several = 1 if values.device.type == "cpu" else _AT_ONCE
     patch_features = torch.cat([stem(part) for part in values.split(several)])
-    own = F.avg_pool2d((masks != 0).float(), config.vision_config.patch_size).flatten(1)  # (R, N)
-    own = torch.where(own.any(1, keepdim=True), own, torch.ones_like(own))
+    own = _or_all(F.avg_pool2d((masks != 0).float(), config.vision_config.patch_size).flatten(1))  # (R, N)
     own = own / own.sum(1, keepdim=True)
     alone = torch.eye(len(own), device=own.device)[..., None]  # (R, R, 1): each region sees its own close-up
     seen = look(stem, config, patch_features, (alone * own).flatten(1))
@@ -88,10 +87,14 @@ def color_histogram(values: torch.Tensor, masks: torch.Tensor, *, levels: int) -
     """
     level = ((values.float() + 1) / 2 * levels).floor().clamp(0, levels - 1).long()
     color = ((level[:, 0] * levels + level[:, 1]) * levels + level[:, 2]).flatten(1)  # (R, S·S)
-    inside = (masks != 0).float().flatten(1)
-    inside = torch.where(inside.any(1, keepdim=True), inside, torch.ones_like(inside))
+    inside = _or_all((masks != 0).float().flatten(1))
     counts = inside.new_zeros(len(inside), levels**3).scatter_add(1, color, inside)
     return (counts * levels**3 / inside.sum(1, keepdim=True)).sqrt()
+
+
+def _or_all(weight: torch.Tensor) -> torch.Tensor:
+    """Weights (R, ·) as they are; of a region that has none, all alike."""
+    return torch.where(weight.any(1, keepdim=True), weight, torch.ones_like(weight))
 
 
 def split_sights(config: GARConfig, sights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
