@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from gar.errors import InputError
-from gar.graspworld.color_names import DOMINANT, MAIN, color_of, color_shares, fitting_shares, holding_most
+from gar.graspworld.color_names import (
+    DOMINANT,
+    MAIN,
+    color_of,
+    color_shares,
+    fitting_shares,
+    holding_most,
+    several_holding_most,
+)
 from gar.graspworld.paint import draw_color, paint
 from gar.graspworld.vocabulary import COLORS
 
@@ -42,6 +50,22 @@ def test_a_caption_says_a_color_from_half_of_a_region_on_and_a_question_asks_fro
         shares = {"green": green, "white": 0.19}
         assert (holding_most(shares, MAIN), holding_most(shares, DOMINANT)) == (said, asked)
     assert holding_most({"green": 0.7, "white": 0.2}, MAIN) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "named"),
+    [
+        ((0.6, 0.25, 0.1), ("red", "blue")),
+        ((0.45, 0.3, 0.2), ("red", "blue", "green")),
+        ((0.5, 0.15, 0.14), ("red", "blue", "green")),
+        ((0.8, 0.15, 0.05), None),  # one color, and some of another
+        ((0.25, 0.2, 0.09), None),  # most of it has no word
+        ((0.3, 0.2, 0.2, 0.15), None),  # four
+    ],
+)
+def test_two_or_three_colors_are_named_where_no_other_holds_much(held, named):
+    shares = dict.fromkeys(COLORS, 0.0) | dict(zip(("red", "blue", "green", "pink"), held, strict=False))
+    assert several_holding_most(shares) == named
 
 
 def test_an_empty_mask_or_a_wrong_shape_is_refused():

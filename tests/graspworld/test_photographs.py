@@ -1,6 +1,8 @@
 """Real photographs as scenes: words by rule, parts that hold an object, folders that are read with care."""
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +210,24 @@ def test_small_sets_of_real_photographs_are_read():
     boxes = open_photographs(WORLDS / "tiny-imagenet")
     assert len(boxes) > 600
     assert len(boxes.skipped) == 3
+
+
+@pytest.mark.skipif(not WORLDS.is_dir(), reason="../shared/worlds is absent")
+def test_no_color_is_right_of_photographs_because_it_is_offered():
+    """Half of what has a color in them is black; of black that is offered much less is right."""
+    photographs = open_photographs(WORLDS / "coco128" / "train2017")
+    offered = Counter()
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        scene = photograph_scene(*photographs[seed % len(photographs)].read(), rng)
+        for turn in write_turns(
+            scene, choose_prompts(scene, rng), rng, n=6, kinds=["choice-color", "choice-colors", "choice-near-color"]
+        ):
+            for choice in turn.choices:
+                for word in ("black", "brown", "gray"):
+                    said = re.sub("grey|silver", "gray", choice.lower())
+                    offered[word, choice == turn.right_choice] += word in said
+    for word in ("black", "brown", "gray"):
+        right, wrong = offered[word, True], offered[word, False]
+        assert right + wrong > 80
+        assert right / (right + wrong) < 0.45

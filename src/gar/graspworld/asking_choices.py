@@ -3,8 +3,10 @@
 Choices:
 - The right letter is drawn before the options are placed.
 - Options are worded alike within a question: a word, a word with a capital and a point, or a sentence.
-- Colors are offered also for what is not of one color: the one or the two that cover much of it, among such as cover
-  little or nothing.
+- Colors are offered also for what is not of one color: the one, the two or the three that cover much of it, among
+  such as cover little or nothing.
+- What is gray is called silver if it is of metal, or things of its noun usually are; so is every so often a gray that
+  is wrong, as often as chance wants it.
 - Relations are said from either side ("<Prompt1> is below <Prompt0>"), and every relation is offered as a wrong
   option as often as any other.
 """
@@ -17,14 +19,15 @@ from collections.abc import Mapping
 from gar.graspworld.asking_one import it_is, split_by_reality
 from gar.graspworld.asking_rows import ORDINALS, offered_positions
 from gar.graspworld.asking_several import ask_for, describe_nothing, steps
-from gar.graspworld.balance import SHARES
+from gar.graspworld.balance import SHARES, asked, proportions
 from gar.graspworld.captions import MATERIAL_ADJECTIVES
-from gar.graspworld.color_names import two_holding_most
+from gar.graspworld.color_names import several_holding_most
 from gar.graspworld.facts import Facts, in_words
 from gar.graspworld.naming import is_plural, with_article
 from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations
 from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, say_turned, shuffled_in
+from gar.graspworld.usual import USUAL
 from gar.graspworld.vocabulary import COLORS, RELATIONS
 from gar.graspworld.wording import (
     ATTRIBUTE_QUESTIONS,
@@ -58,7 +61,8 @@ _ADJECTIVES = {**MATERIAL_ADJECTIVES, "metal": "metallic"}
 _DRAWS = 8  # of wrong relations or colors, until all are false
 _MUCH = 0.25  # least share of something that the color covers which most of it has
 _LITTLE = 0.2  # most that a wrong color covers, of what the right one does
-_SILVER = 0.4  # how often gray is called silver where it may be
+_SILVER = 0.5  # how often what is gray is called silver where it may be
+_NO_SILVER = 0.2  # how often a wrong gray is
 _NONE_OFFERED = 0.3  # how often "none of the above" is an option
 
 
@@ -108,11 +112,13 @@ def offer(facts: Facts, kind: str, number: int, words: list[str], *, asked: str,
 
 
 def _shaded(facts: Facts, number: int, words: list[str]) -> list[str]:
-    """Says "grey" for gray half of the time, and sometimes "silver": of what is gray only if it is metal."""
+    """Says "grey" for gray half of the time, and sometimes "silver"."""
     rng = facts.rng.spawn(1)[0]  # a draw of its own, which leaves those of other questions alone
-    said = ["grey" if rng.random() < 0.5 else "gray", "silver" if rng.random() < _SILVER else ""]
-    metal = facts.items[number].material == "metal"
-    gray = said[1] if said[1] and (metal or "gray" not in words[0]) else said[0]
+    gray, silver = "grey" if rng.random() < 0.5 else "gray", rng.random()
+    item = facts.items[number]
+    metal = "metal" in (item.material, USUAL["material"].get(item.noun))
+    if silver < (_NO_SILVER if "gray" not in words[0] else _SILVER if metal else 0):
+        gray = "silver"
     return [word.replace("gray", gray) for word in words]
 
 
@@ -123,39 +129,41 @@ def pick_colorless(facts: Facts) -> int | None:
 
 
 def choose_colors(facts: Facts) -> Turn | None:
-    """Offers four colors, or four pairs of them, for what has no color of its own."""
+    """Offers four colors, or four groups of two or three, for what has no color of its own."""
     number = pick_colorless(facts)
     if number is None:
         return None
     shares = facts.items[number].color_shares
-    drawn = _two_colors(facts, shares) if facts.flip() else _most_color(facts, shares)
+    several = facts.flip()
+    drawn = _several_colors(facts, shares) if several else _most_color(facts, shares)
     if drawn is None:
         return None
-    forms = "colors" if " and " in drawn[0] else "color"
-    return offer(facts, "choice-colors", number, drawn, asked="color", forms=forms)
+    return offer(facts, "choice-colors", number, drawn, asked="color", forms="colors" if several else "color")
 
 
 def _most_color(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
     """The color that covers most, and three that cover little."""
     own = max(shares, key=shares.__getitem__)
     little = [word for word in COLORS if shares[word] <= _LITTLE * shares[own]]
-    if shares[own] < _MUCH or len(little) < _OPTIONS - 1:
+    table = facts.table("most color")
+    if shares[own] < _MUCH or len(little) < _OPTIONS - 1 or not facts.flip(asked(table, own)):
         return None
-    return [own, *facts.some_of(little, SHARES["most color"], _OPTIONS - 1)]
+    return [own, *facts.some_of(little, proportions(table), _OPTIONS - 1)]
 
 
-def _two_colors(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
-    """The two colors that something has, and three pairs of which at least one color covers next to nothing of it."""
-    own = two_holding_most(shares)
-    if own is None:
+def _several_colors(facts: Facts, shares: Mapping[str, float]) -> list[str] | None:
+    """The colors that something has, and three groups as large; of each at least one covers next to nothing of it."""
+    own = several_holding_most(shares)
+    table = facts.table("several colors")
+    if own is None or not facts.flip(min(asked(table, word) for word in own)):
         return None
-    pairs = [own]
+    groups = [own]
     for _ in range(_DRAWS):
-        a, b = facts.some_of(COLORS, SHARES["two colors"], 2)
-        new = all({a, b} != {*pair} for pair in pairs)
-        if new and min(shares[a], shares[b]) <= _LITTLE * shares[own[1]] and len(pairs) < _OPTIONS:
-            pairs.append((a, b))
-    return [" and ".join(facts.some(pair)) for pair in pairs] if len(pairs) == _OPTIONS else None
+        drawn = facts.some_of(COLORS, proportions(table), len(own))
+        new = all({*drawn} != {*group} for group in groups)
+        if new and min(shares[word] for word in drawn) <= _LITTLE * shares[own[-1]] and len(groups) < _OPTIONS:
+            groups.append(tuple(drawn))
+    return [listed(facts.some(group), "and") for group in groups] if len(groups) == _OPTIONS else None
 
 
 def choose_outline(facts: Facts) -> Turn | None:

@@ -11,7 +11,7 @@ Choices:
 from __future__ import annotations
 
 from gar.graspworld.asking_choices import offer, pick_colorless
-from gar.graspworld.balance import SHARES, asked, proportions
+from gar.graspworld.balance import asked, proportions
 from gar.graspworld.color_names import fitting_shares
 from gar.graspworld.facts import Facts
 from gar.graspworld.turn import Turn, prompt_name
@@ -63,9 +63,13 @@ def choose_near_color(facts: Facts) -> Turn | None:
     fitting = fitting_shares(facts.scene.image[y1:y2, x1:x2], item.mask[y1:y2, x1:x2])
     near = [word for word in COLORS if fitting[word] >= _NEAR]
     far = [word for word in COLORS if fitting[word] <= _FAR]
+    table = facts.table("near color")
     if not near or len(far) < _OPTIONS - 1:
         return None
-    words = [facts.pick(near), *facts.some_of(far, SHARES["near color"], _OPTIONS - 1)]
+    own = facts.pick(near)
+    if not facts.flip(asked(table, own)):
+        return None
+    words = [own, *facts.some_of(far, proportions(table), _OPTIONS - 1)]
     return offer(facts, "choice-near-color", number, words, asked="color", forms="color")
 
 

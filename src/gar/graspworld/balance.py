@@ -5,7 +5,7 @@ Choices:
   left out at a rate, so that no word is the answer more often than about one point above uniform.
 - Wrong words are drawn in the proportions in which words are right, so that a word by itself says nothing about
   whether it is right.
-- The table was measured on training scenes by `scripts/measure_world_balance.py`.
+- The tables were measured by `scripts/measure_world_balance.py`, on training scenes and on parts of photographs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ __all__ = ["SHARES", "asked", "proportions"]
 
 _ABOVE = 0.008
 """Most by which a word's share may be above uniform."""
+_ABOVE_PHOTOGRAPHED = 0.1
+"""The same for the colors of photographs, four fifths of which are black, brown and gray: few questions were left."""
 
 SHARES: dict[str, dict[str, float]] = {
     "size": {"tiny": 0.1836, "small": 0.3288, "medium": 0.2231, "large": 0.2645},
@@ -60,43 +62,56 @@ SHARES: dict[str, dict[str, float]] = {
         "bottom right": 0.1044,
     },
     "most color": {
-        "red": 0.0843,
-        "orange": 0.0609,
-        "yellow": 0.0629,
-        "green": 0.1177,
-        "blue": 0.1117,
-        "purple": 0.0575,
-        "pink": 0.1204,
-        "brown": 0.0615,
-        "black": 0.0368,
-        "white": 0.1191,
-        "gray": 0.1672,
+        "red": 0.0888,
+        "orange": 0.0735,
+        "yellow": 0.0605,
+        "green": 0.1157,
+        "blue": 0.1176,
+        "purple": 0.0614,
+        "pink": 0.1222,
+        "brown": 0.0568,
+        "black": 0.0296,
+        "white": 0.1171,
+        "gray": 0.1568,
     },
     "near color": {
-        "red": 0.031,
-        "orange": 0.1034,
-        "yellow": 0.04,
-        "green": 0.0561,
-        "blue": 0.1177,
-        "purple": 0.0557,
-        "pink": 0.1564,
-        "brown": 0.1133,
-        "black": 0.04,  # of rendered things 0.01, but much in photographs is nearly black
-        "white": 0.118,
-        "gray": 0.1978,
+        "red": 0.0621,
+        "orange": 0.1146,
+        "yellow": 0.0624,
+        "green": 0.0579,
+        "blue": 0.1224,
+        "purple": 0.0586,
+        "pink": 0.0713,
+        "brown": 0.0859,
+        "black": 0.0221,
+        "white": 0.1249,
+        "gray": 0.2178,
     },
-    "two colors": {
-        "red": 0.1009,
-        "orange": 0.0346,
-        "yellow": 0.0452,
-        "green": 0.1642,
-        "blue": 0.1099,
-        "purple": 0.1265,
-        "pink": 0.1566,
-        "brown": 0.0181,
-        "black": 0.0166,
-        "white": 0.113,
-        "gray": 0.1145,
+    "several colors": {
+        "red": 0.0928,
+        "orange": 0.0379,
+        "yellow": 0.0384,
+        "green": 0.1363,
+        "blue": 0.0955,
+        "purple": 0.1023,
+        "pink": 0.1391,
+        "brown": 0.0247,
+        "black": 0.037,
+        "white": 0.1411,
+        "gray": 0.155,
+    },
+    "photographed color": {
+        "red": 0.0182,
+        "orange": 0.0174,
+        "yellow": 0.0184,
+        "green": 0.0526,
+        "blue": 0.0268,
+        "purple": 0.0089,
+        "pink": 0.0252,
+        "brown": 0.2513,
+        "black": 0.2787,
+        "white": 0.0387,
+        "gray": 0.2639,
     },
     "outline": {
         "circular": 0.141,
@@ -153,19 +168,20 @@ SHARES: dict[str, dict[str, float]] = {
         "rough": 0.1323,
     },
 }
-"""Share of each word among the answers if nothing were left out, on training scenes. "Most color" and "two colors" are
-those of what has no color of its own; of these and of outlines nothing is left out, wrong ones are drawn as often. A
-"position" is which one of its line something is, the sixth or a higher one. Usual materials and forms, which few scenes
-ask for, are weighted means of three samples."""
+"""Share of each word among the answers if nothing were left out, on training scenes. "Most color", "near color" and
+"several colors" are those of what has no color of its own; "photographed color" are all colors of photographs. Of
+outlines nothing is left out, wrong ones are drawn as often. A "position" is which one of its line something is, the
+sixth or a higher one. Usual materials and forms, which few scenes ask for, are weighted means of three samples."""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _rates(name: str) -> dict[str, float]:
     """Finds the rate at which each word is asked: 1 for the rare ones, less for those that would be too frequent."""
     shares = SHARES.get(name, {})
     rates = dict.fromkeys(shares, 1.0)
+    above = _ABOVE_PHOTOGRAPHED if name == "photographed color" else _ABOVE
     for _ in range(100):
-        most = (1 / max(1, len(shares)) + _ABOVE) * sum(share * rates[word] for word, share in shares.items())
+        most = (1 / max(1, len(shares)) + above) * sum(share * rates[word] for word, share in shares.items())
         rates = {word: min(1.0, most / share) for word, share in shares.items()}
     return rates
 

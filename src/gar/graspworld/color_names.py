@@ -26,11 +26,12 @@ __all__ = [
     "DOMINANT",
     "MAIN",
     "SECOND",
+    "THIRD",
     "color_of",
     "color_shares",
     "fitting_shares",
     "holding_most",
-    "two_holding_most",
+    "several_holding_most",
 ]
 
 DOMINANT = 0.6
@@ -41,6 +42,9 @@ MAIN = 0.5
 
 SECOND = 0.2
 """The next color word holds less than this share."""
+
+THIRD = 0.12
+"""Least share of each of three color words that a region has."""
 
 _BITS = 5
 _NOTHING = len(COLORS)  # number of a pixel that has no color word
@@ -185,16 +189,22 @@ def holding_most(shares: Mapping[str, float], least: float) -> str | None:
     return max(shares, key=shares.__getitem__) if first >= least and second < SECOND else None
 
 
-def two_holding_most(shares: Mapping[str, float]) -> tuple[str, str] | None:
-    """Returns the two color words that a region plainly has, the greater share first; None where there are not two.
+def several_holding_most(shares: Mapping[str, float]) -> tuple[str, ...] | None:
+    """Returns the two or three color words that a region plainly has, the greatest share first; None if there are none.
 
-    Each holds at least `SECOND`, both together at least `MAIN`, and the next one less than half of the lesser.
+    Two hold at least `SECOND` each, or three `THIRD`; together they hold at least `MAIN`, and the next one less than
+    half of the least.
 
     Args:
         shares: As `color_shares` gives them.
     """
-    (most, first), (less, second), (third, _) = sorted(((s, n) for n, s in shares.items()), reverse=True)[:3]
-    return (first, second) if less >= SECOND and most + less >= MAIN and third < less / 2 else None
+    ranked = sorted(((share, name) for name, share in shares.items()), reverse=True)
+    for count, least in ((2, SECOND), (3, THIRD)):
+        own, (next_share, _) = ranked[:count], ranked[count]
+        smallest = own[-1][0]
+        if smallest >= least and sum(share for share, _ in own) >= MAIN and next_share < smallest / 2:
+            return tuple(name for _, name in own)
+    return None
 
 
 def color_of(rgb: np.ndarray, mask: np.ndarray) -> str | None:

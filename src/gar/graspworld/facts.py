@@ -97,6 +97,10 @@ class Facts:
 
     # Attributes
 
+    def table(self, name: str) -> str:
+        """The table of `SHARES` that holds for this scene: the colors of photographs have one of their own."""
+        return "photographed color" if self.scene.seed is None and "color" in name else name
+
     def pick_attribute(self, attribute: str) -> tuple[int, str] | None:
         """Draws a prompt that has an attribute, and its word; frequent words are left out at their rate."""
         numbers = [number for number in self.numbers if attribute in self.words[number]]
@@ -107,7 +111,7 @@ class Facts:
         if attribute == "noun":
             rate = _SHAPES_ASKED if word in SHAPES else _FRAMES_ASKED if word in FRAMES else 1.0
         else:
-            rate = asked(attribute, word)
+            rate = asked(self.table(attribute), word)
         return (number, word) if self.flip(rate) else None
 
     def wrong_words(self, own: str, attribute: str, count: int) -> list[str]:
@@ -116,10 +120,10 @@ class Facts:
             return self._wrong_nouns(own, count)
         wrong = [word for word in ATTRIBUTES[attribute] if word != own]
         seen = {words[attribute] for words in self.scene_words if attribute in words}
-        near = [word for word in wrong if word in seen and self.flip(asked(attribute, word))]
+        near = [word for word in wrong if word in seen and self.flip(asked(self.table(attribute), word))]
         drawn = self.some(near)[:1] if near and self.flip() else []
         rest = [word for word in wrong if word not in drawn]
-        return [*drawn, *self.some_of(rest, proportions(attribute), min(count, len(rest)))][:count]
+        return [*drawn, *self.some_of(rest, proportions(self.table(attribute)), min(count, len(rest)))][:count]
 
     def some_of(self, words: Sequence[str], weights: Mapping[str, float], count: int) -> list[str]:
         """Draws different words by their weights; those that have none are drawn only where no other is left."""
