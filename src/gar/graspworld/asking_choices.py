@@ -5,8 +5,7 @@ Choices:
 - Options are worded alike within a question: a word, a word with a capital and a point, or a sentence.
 - Colors are offered also for what is not of one color: the one, the two or the three that cover much of it, among
   such as cover little or nothing.
-- What is gray is called silver if it is of metal, or things of its noun usually are; so is every so often a gray that
-  is wrong, as often as chance wants it.
+- Of what is of metal, or things of its noun usually are, gray is often called silver, whether it is right or wrong.
 - Relations are said from either side ("<Prompt1> is below <Prompt0>"), and every relation is offered as a wrong
   option as often as any other.
 """
@@ -61,8 +60,7 @@ _ADJECTIVES = {**MATERIAL_ADJECTIVES, "metal": "metallic"}
 _DRAWS = 8  # of wrong relations or colors, until all are false
 _MUCH = 0.25  # least share of something that the color covers which most of it has
 _LITTLE = 0.2  # most that a wrong color covers, of what the right one does
-_SILVER = 0.5  # how often what is gray is called silver where it may be
-_NO_SILVER = 0.2  # how often a wrong gray is
+_SILVER = 0.5  # how often gray is called silver where it may be
 _NONE_OFFERED = 0.3  # how often "none of the above" is an option
 
 
@@ -112,12 +110,11 @@ def offer(facts: Facts, kind: str, number: int, words: list[str], *, asked: str,
 
 
 def _shaded(facts: Facts, number: int, words: list[str]) -> list[str]:
-    """Says "grey" for gray half of the time, and sometimes "silver"."""
+    """Says "grey" for gray half of the time, and "silver" of metal."""
     rng = facts.rng.spawn(1)[0]  # a draw of its own, which leaves those of other questions alone
-    gray, silver = "grey" if rng.random() < 0.5 else "gray", rng.random()
+    gray = "grey" if rng.random() < 0.5 else "gray"
     item = facts.items[number]
-    metal = "metal" in (item.material, USUAL["material"].get(item.noun))
-    if silver < (_NO_SILVER if "gray" not in words[0] else _SILVER if metal else 0):
+    if "metal" in (item.material, USUAL["material"].get(item.noun)) and rng.random() < _SILVER:
         gray = "silver"
     return [word.replace("gray", gray) for word in words]
 
