@@ -1,5 +1,7 @@
 """Describing and asking: what an answer holds, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -121,6 +123,7 @@ def test_a_text_longer_than_the_model_can_hold_is_refused_with_the_numbers(make_
     [
         ("What is <Prompt1>?", 1, "names <Prompt1>; regions given: <Prompt0>"),
         ("  ", 1, "question is empty"),
+        (5, 1, "question is 5; needed is a string"),
         ("Is <|image|> red?", 1, r"reserved token '<\|image\|>'"),
         ("Is it?", 0, "no region was given"),
         (None, 2, "2 regions without a question; give exactly 1"),
@@ -130,6 +133,20 @@ def test_a_text_longer_than_the_model_can_hold_is_refused_with_the_numbers(make_
 def test_a_question_that_does_not_fit_its_regions_is_refused(assistant, wide, left, question, regions, message):
     with pytest.raises(PromptError, match=message):
         assistant.ask(wide, question, [left] * regions)
+
+
+@pytest.mark.parametrize("given", [(0, 0, 9, 9), 5, "box", [None]])
+def test_what_is_no_region_is_refused_with_what_was_given(assistant, wide, given):
+    for verb in (assistant.describe, assistant.encode, lambda *about: assistant.ask(about[0], "What?", about[1])):
+        with pytest.raises(RegionError, match=re.escape(f"{given!r} is neither a region nor a list of regions")):
+            verb(wide, given)
+
+
+def test_what_is_no_request_is_refused_with_what_was_given(assistant, left):
+    with pytest.raises(InputError, match=r"^\('cat.jpg', 'What\?', .* is no gar.Request"):
+        assistant.batch([("cat.jpg", "What?", [left])])
+    with pytest.raises(InputError, match=r"^request 0: 5 is no gar.Request"):
+        list(assistant.answers(iter([5])))
 
 
 def test_a_region_outside_the_picture_is_refused(assistant, wide):
@@ -151,6 +168,13 @@ def test_options_out_of_range_are_refused_by_name(assistant, wide, left, options
     for verb in (assistant.describe, lambda *given, **o: assistant.stream(given[0], "What?", given[1], **o)):
         with pytest.raises(InputError, match=name):
             verb(wide, left, **options)
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_known_one(assistant, wide, left):
+    with pytest.raises(InputError, match=r"^temprature is no option; did you mean temperature\?$"):
+        assistant.describe(wide, left, max_new_tokens=1, temprature=3)
+    with pytest.raises(InputError, match="beams is no option; allowed: max_new_tokens, temperature, top_p, seed"):
+        assistant.ask(wide, "What?", left, beams=4)
 
 
 def test_a_mistake_in_a_batch_names_its_request(assistant, wide, left):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from gar.errors import RegionError
 from gar.media import ImageSource
 from gar.regions import Region
 
 if TYPE_CHECKING:
     from gar.assistant.scene import EncodedScene
 
-__all__ = ["Answer", "Request"]
+__all__ = ["Answer", "Request", "as_regions"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,23 @@ class Request:
     """At least one, at most as many as the model has prompt tokens; None for those of the scene."""
     choices: Sequence[str] | None = None
     """Options to score, in place of a free answer."""
+
+
+def as_regions(given: Region | Sequence[Region]) -> tuple[Region, ...]:
+    """One region or several as a tuple.
+
+    Raises:
+        RegionError: Something else was given.
+
+    Example:
+        >>> as_regions(Region.box(0, 0, 9, 9))
+        (<Region box (0, 0, 9, 9)>,)
+    """
+    several: tuple[object, ...] = (given,)
+    if not isinstance(given, Region) and isinstance(given, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        several = tuple(given)
+    if all(isinstance(region, Region) for region in several):
+        return cast("tuple[Region, ...]", several)
+    raise RegionError(
+        f"{given!r:.100} is neither a region nor a list of regions; make one with gar.Region.box, .mask, .points, …"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from gar.assistant.answer import Answer, Request
+from gar.assistant.answer import Answer, Request, as_regions
 from gar.assistant.sampling import Sampling, SamplingOptions
 from gar.assistant.scene import EncodedScene, Way
 from gar.errors import InputError, PromptError
@@ -255,7 +255,7 @@ class GAR:
         from gar.assistant.encoding import read_picture
         from gar.assistant.scene_encoding import encode_scene
 
-        several = (regions,) if isinstance(regions, Region) else tuple(regions)
+        several = as_regions(regions)
         if way not in ("exact", "shared"):
             raise InputError(f"way is {way!r}; allowed: 'exact', 'shared'")
         if way == "shared" and not several:
@@ -318,4 +318,4 @@ def _several(picture: ImageSource | EncodedScene, regions: Region | Sequence[Reg
         if isinstance(picture, EncodedScene):
             return picture.regions
         raise PromptError("no regions were given; only a scene brings its own")
-    return (regions,) if isinstance(regions, Region) else tuple(regions)
+    return as_regions(regions)

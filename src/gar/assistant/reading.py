@@ -15,7 +15,7 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gar.assistant.answer import Request
+from gar.assistant.answer import Request, as_regions
 from gar.assistant.encoding import Picture, Shown, read_picture, show
 from gar.assistant.scene import EncodedScene
 from gar.errors import InputError, PromptError
@@ -120,20 +120,22 @@ class Reader:
         """
         for number, request in enumerate(requests):
             with _naming(number if named else None):
-                yield self.job(self.plan(request) if isinstance(request, Request) else request, number)
+                yield self.job(request if isinstance(request, _Plan) else self.plan(request), number)
 
     def plan(self, request: Request) -> _Plan:
         """Checks what can be checked without the picture.
 
         Raises:
-            InputError: The question, the number of regions, the options or the scene are not as they must be.
+            InputError: The question, the regions, the options or the scene are not as they must be.
         """
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"{request!r:.100} is no gar.Request(picture, question, regions)")
         processor, picture = self.processor, request.picture
         scene = picture if isinstance(picture, EncodedScene) else None
         if scene is not None and scene.model is not self.model:
             raise InputError(f"{scene!r} was encoded by another model; encode it again")
         given = request.regions if request.regions is not None else scene.regions if scene else ()
-        regions = (given,) if isinstance(given, Region) else tuple(given)
+        regions = as_regions(given)
         options = None if request.choices is None else self._options(request.choices)
         if request.question is not None:
             prompts = tuple(range(len(regions)))
@@ -195,7 +197,11 @@ class Reader:
             )
 
     def _options(self, choices: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        options = tuple(choice.strip() for choice in choices)
+        iterable = isinstance(choices, Iterable) and not isinstance(choices, str)  # pyright: ignore
+        given = tuple(choices) if iterable else (None,)
+        if not all(isinstance(choice, str) for choice in given):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise PromptError(f"choices is {choices!r:.100}; needed is a list of strings")
+        options = tuple(choice.strip() for choice in cast("tuple[str, ...]", given))
         if len(options) < 2 or len(set(options)) != len(options) or not all(options):
             raise PromptError(f"choices {list(options)}: give at least 2, all different, none empty")
         for option in options:

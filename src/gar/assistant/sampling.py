@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gar.errors import InputError
@@ -51,8 +52,13 @@ class Sampling:
         """Fills in defaults and draws a seed where one is needed.
 
         Raises:
-            InputError: An option is out of range.
+            InputError: An option is unknown or out of range.
         """
+        known = SamplingOptions.__annotations__
+        if unknown := sorted(set(options) - set(known)):
+            near = get_close_matches(unknown[0], known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(known)}"
+            raise InputError(f"{unknown[0]} is no option; {hint}")
         max_new_tokens = options.get("max_new_tokens", MAX_NEW_TOKENS)
         temperature, top_p = options.get("temperature", 0.0), options.get("top_p", 1.0)
         seed = options.get("seed")

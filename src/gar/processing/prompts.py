@@ -93,8 +93,10 @@ def check_question(question: str, prompts: Iterable[int], reserved: Callable[[st
         The question without outer white space.
 
     Raises:
-        PromptError: The question is empty, names a region that was not given, or holds a reserved token.
+        PromptError: The question is no string, is empty, names a region that was not given, or holds a reserved token.
     """
+    if not isinstance(question, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise PromptError(f"the question is {question!r:.100}; needed is a string")
     text = question.strip()
     if not text:
         raise PromptError("the question is empty")
