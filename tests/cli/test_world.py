@@ -51,11 +51,26 @@ def test_the_same_seed_writes_the_same_files(tmp_path):
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
+def test_a_scene_that_is_rendered_again_leaves_no_mask_of_the_former(tmp_path):
+    arguments = ["world", "render", "--n", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    kept = {"scene-000000-mask-mine.png", "scene-000001-mask-80.png", "scene-000000-mask-80.jpg"}
+    for name in (*kept, "scene-000000-mask-80.png", "scene-000000-mask-123.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert main(arguments) == 0
+    assert {path.name for path in tmp_path.iterdir()} == names | kept
+
+
 def test_a_file_in_place_of_the_folder_and_a_wrong_split_are_refused(tmp_path, capsys):
     file = tmp_path / "file"
     file.write_text("")
     assert main(["world", "render", "--out", str(file)]) == 2
-    assert "is a file; a folder is needed" in capsys.readouterr().err
+    assert "is a file or a broken link; a folder is needed" in capsys.readouterr().err
+    (tmp_path / "link").symlink_to(tmp_path / "missing")
+    for out in (tmp_path / "link", tmp_path / "link" / "scenes"):
+        assert main(["world", "render", "--out", str(out)]) == 2
+        assert f"--out {out}: {tmp_path / 'link'} is a file or a broken link" in capsys.readouterr().err
     assert main(["world", "render", "--out", str(tmp_path), "--split", "test"]) == 2
     assert "held-out-nouns" in capsys.readouterr().err
 

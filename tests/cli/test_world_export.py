@@ -1,31 +1,68 @@
-"""`gar world export`, without the command line around it."""
+"""`gar world export`: what is written, what is refused, and what is left when it is ended."""
+
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from gar.cli.world_export import export
+from gar.cli import main
 from gar.training.sources.published import PublishedSource
 
 
 @pytest.fixture
-def run():
-    app = typer.Typer()
-    app.command()(export)
-    return lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)))
+def run(capsys):
+    """Runs the command and gives its status and stderr on one line."""
+
+    def run(*arguments):
+        status = main(["world", "export", *map(str, arguments)])
+        return status, " ".join(capsys.readouterr().err.split())
+
+    return run
 
 
 def test_scenes_are_written_as_training_data(run, tmp_path):
-    result = run("--n", 2, "--seed", 4, "--out", tmp_path / "world")
-    assert result.exit_code == 0
-    assert "2 scenes (train, seeds 4 to 5)" in " ".join(result.output.split())
+    status, said = run("--n", 2, "--seed", 4, "--split", "held-out", "--out", tmp_path / "world")
+    assert status == 0
+    assert "2 scenes of split 'held-out' (seeds 4 to 5)" in said
     assert len(PublishedSource(tmp_path / "world/data.json")) == 2
     assert [file.name for file in tmp_path.iterdir()] == ["world"]
 
 
-def test_mistakes_leave_nothing_behind(run, tmp_path):
-    result = run("--n", 1, "--split", "test", "--out", tmp_path / "world")
-    assert "test" in str(result.exception)
-    assert result.exit_code != 0
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--split", "test"), "held-out-nouns"),
+        (("--n", 0), "--n"),
+        (("--n", 10_001), "10000"),
+        (("--seed", -1), "--seed"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(run, tmp_path, arguments, message):
+    status, said = run("--out", tmp_path / "world", *arguments)
+    assert status == 2
+    assert said.startswith("gar: ")
+    assert message in said
     assert list(tmp_path.iterdir()) == []
-    assert run("--n", 0, "--out", tmp_path / "world").exit_code == 2
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path):
+    arguments = ["world", "export", "--n", "10000", "--out", str(tmp_path / "world")]
+    code = f"import sys; from gar.cli import main; sys.exit(main({arguments}))"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as process:
+        try:
+            while process.poll() is None and not list(tmp_path.glob(".world.*/world/images/*")):
+                time.sleep(0.02)
+            process.terminate()
+            assert process.wait(20) == 128 + signal.SIGTERM
+        finally:
+            process.kill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_world_lists_the_command_and_its_help_has_examples(capsys):
+    assert main(["world"]) == 0
+    assert "export" in capsys.readouterr().out
+    assert main(["world", "export", "--help"]) == 0
+    assert "gar world export --n 1000 --out world/" in capsys.readouterr().out

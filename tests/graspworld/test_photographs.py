@@ -41,7 +41,7 @@ def test_a_photograph_becomes_a_scene_in_words():
     scene = photograph_scene(image, items)
     assert (scene.seed, scene.split) == (None, None)
     assert [item.noun for item in scene.objects] == ["couch", "mousetrap", "thing nobody knows"]
-    assert [item.color for item in scene.objects][:2] == [None, "blue"] or scene.objects[0].color == "red"
+    assert [item.color for item in scene.objects][:2] == ["red", "blue"]
     assert scene.objects[0].place == "middle left"
     assert {item.size for item in scene.objects} <= {"medium", "large", None}
     assert all(item.style == "photo" and item.depth is None and item.shape is None for item in scene.objects)
@@ -134,14 +134,14 @@ def test_a_wrong_picture_or_mask_is_refused_with_its_shape():
 # Folders
 
 
-def coco(folder, annotations, name="instances.json"):
-    Image.new("RGB", (60, 40), "teal").save(folder / "a.png")
+def coco(folder, annotations, name="mouse", size=(60, 40), **picture):
+    Image.new("RGB", size, "teal").save(folder / "a.png")
     content = {
-        "images": [{"id": 1, "file_name": "a.png"}],
-        "categories": [{"id": 7, "name": "mouse"}],
+        "images": [{"id": 1, "file_name": "a.png", **picture}],
+        "categories": [{"id": 7, "name": name}],
         "annotations": annotations,
     }
-    (folder / name).write_text(json.dumps(content))
+    (folder / "instances.json").write_text(json.dumps(content))
 
 
 POLYGON = {"image_id": 1, "category_id": 7, "segmentation": [[5, 5, 30, 5, 30, 30, 5, 30]]}
@@ -198,6 +198,59 @@ def test_a_picture_outside_the_folder_is_refused(tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps(entries))
     with pytest.raises(MediaError, match="leaves the folder"):
         open_photographs(tmp_path)
+
+
+def test_a_picture_of_another_size_than_its_list_says_is_refused(tmp_path):
+    coco(tmp_path, [POLYGON], width=60, height=40)
+    assert open_photographs(tmp_path)[0].read()[0].shape == (40, 60, 3)
+    for said in ({"width": 40, "height": 60}, {"width": 61}, {"height": "40"}):
+        coco(tmp_path, [POLYGON], **said)
+        with pytest.raises(MediaError, match=r"a\.png is 60 x 40 .*list says (40 x 60|61 x None|None x '40')"):
+            open_photographs(tmp_path)[0].read()
+
+
+def test_a_mask_of_another_size_is_refused_and_one_without_a_pixel_left_out(tmp_path):
+    outside = {**POLYGON, "segmentation": [[105, 5, 130, 5, 130, 30, 105, 30]]}
+    coco(tmp_path, [outside, POLYGON])
+    assert len(open_photographs(tmp_path)[0].read()[1]) == 1
+    coco(tmp_path, [outside])
+    with pytest.raises(MediaError, match="none of 1 objects has a pixel"):
+        open_photographs(tmp_path)[0].read()
+    coco(tmp_path, [POLYGON, {**POLYGON, "segmentation": {"size": [60, 40], "counts": [0, 2400]}}])
+    with pytest.raises(MediaError, match=r"a\.png: object 1, 'computer mouse': mask of 60 x 40 .* picture of 40 x 60"):
+        open_photographs(tmp_path)[0].read()
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x07b", "<Prompt0>", "a>b", "y" * 61, None])
+def test_a_category_that_cannot_be_said_is_refused(tmp_path, name):
+    coco(tmp_path, [POLYGON], name)
+    with pytest.raises(MediaError, match=r"instances\.json: the category name '.*' cannot be used") as refused:
+        open_photographs(tmp_path)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "1" * 5_000])
+def test_json_beyond_what_python_reads_is_refused(tmp_path, content):
+    (tmp_path / "boxes.json").write_text(content)
+    with pytest.raises(MediaError, match=r"boxes\.json is not JSON"):
+        open_photographs(tmp_path)
+
+
+def test_a_file_name_that_none_can_be_is_refused_and_shortened(tmp_path):
+    coco(tmp_path, [POLYGON], file_name="y" * 5_000)
+    with pytest.raises(MediaError, match=r"'\.\.\.yyy.*cannot be read: File name too long") as refused:
+        open_photographs(tmp_path)
+    assert len(str(refused.value)) < 500
+
+
+def test_what_many_objects_of_a_large_picture_take_is_bounded(tmp_path):
+    whole = {**POLYGON, "segmentation": [[0, 0, 1500, 0, 1500, 500, 0, 500]]}
+    coco(tmp_path, [whole] * 200, size=(1500, 1000))
+    image, items = open_photographs(tmp_path)[0].read()
+    assert image.shape == (945, 1418, 3)
+    assert len(items) == 200
+    assert sum(mask.nbytes for _, mask in items) <= 1 << 28
+    assert all(mask.shape == (945, 1418) and abs(mask.mean() - 0.5) < 0.001 for _, mask in items)
 
 
 @pytest.mark.skipif(not WORLDS.is_dir(), reason="../shared/worlds is absent")

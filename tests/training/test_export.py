@@ -118,6 +118,24 @@ def test_an_empty_folder_is_filled(tmp_path):
     assert [record["image"] for record in records] == ["images/0000000.png", "images/0000001.png"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_kept_and_what_it_leads_to_is_filled(tmp_path, there):
+    if there:
+        (tmp_path / "far").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "far")
+    assert export_published([sample()], tmp_path / "out") == 1
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "far/data.json").is_file()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["far", "out"]
+
+
+def test_a_link_to_itself_is_refused_before_anything_is_read(tmp_path):
+    (tmp_path / "out").symlink_to("out")
+    with pytest.raises(InputError, match="exists already"):
+        export_published(iter(lambda: pytest.fail("read"), None), tmp_path / "out")
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
 def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(InputError, match="format 'csv'"):
         export_published([sample()], tmp_path / "out", "csv")

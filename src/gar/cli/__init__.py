@@ -29,6 +29,7 @@ from gar.cli.pointing import RegionCommand
 from gar.cli.serve import serve
 from gar.cli.train import TrainCommand, train
 from gar.cli.world import world
+from gar.cli.world_export import export
 from gar.errors import GARError
 
 __all__ = ["app", "main"]
@@ -48,6 +49,7 @@ app.command(cls=RegionCommand)(ask)
 app.command()(info)
 app.command()(demo)
 app.add_typer(world)
+world.command()(export)
 app.add_typer(bench)
 app.command(cls=TrainCommand)(train)
 app.command()(experiment)

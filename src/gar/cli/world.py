@@ -11,6 +11,7 @@ Files are written whole or not at all.
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,9 +21,10 @@ import typer
 if TYPE_CHECKING:
     from gar.graspworld import Scene
 
-__all__ = ["world"]
+__all__ = ["MOST_SCENES", "WorldSplit", "world"]
 
-_MOST = 10_000
+MOST_SCENES = 10_000
+"""The most scenes that one command writes."""
 _SHEET = 60  # scenes on the contact sheet
 
 world = typer.Typer(
@@ -52,7 +54,7 @@ class WorldStaging(StrEnum):
 
 @world.callback(invoke_without_command=True)
 def _world(ctx: typer.Context) -> None:
-    """Keeps `render` a command of its own; says what there is where none is named."""
+    """Says what there is where no command is named."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 
@@ -61,7 +63,7 @@ def _world(ctx: typer.Context) -> None:
 def render(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to; made if it is missing.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first scene.")] = 0,
-    n: Annotated[int, typer.Option("--n", min=1, max=_MOST, help="How many scenes.")] = 12,
+    n: Annotated[int, typer.Option("--n", min=1, max=MOST_SCENES, help="How many scenes.")] = 12,
     split: Annotated[
         WorldSplit, typer.Option(help="Training; or scenes, nouns or a style that training never shows.")
     ] = WorldSplit.TRAIN,
@@ -89,9 +91,10 @@ def render(
     from gar.graspworld import render_scene
     from gar.graspworld.sheet import contact_sheet
 
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; a folder is needed")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputError(f"--out {out}: {error.filename} is a file or a broken link; a folder is needed") from error
     shown: list[Scene] = []
     for number in track(range(seed, seed + n), "rendering", console=Console(stderr=True), transient=True):
         scene = render_scene(number, split=split.value, staging=staging.value)
@@ -104,7 +107,7 @@ def render(
 
 
 def _write_scene(scene: Scene, path: Path) -> None:
-    """Writes the picture, the masks and the texts of a scene; `path` is without ending."""
+    """Writes the picture, the masks and the texts of a scene in place of a former one; `path` is without ending."""
     from PIL import Image
 
     from gar.cli.writing import write_picture, write_whole
@@ -115,6 +118,9 @@ def _write_scene(scene: Scene, path: Path) -> None:
         write_picture(mask, Image.fromarray(item.mask))
     text = json.dumps(_texts(scene, path.with_suffix(".png").name, [mask.name for mask in masks]), indent=1)
     write_whole(path.with_suffix(".json"), f"{text}\n".encode())
+    for former in path.parent.glob(f"{path.name}-mask-*.png"):  # which had more objects
+        if former not in masks and re.fullmatch(r".*-mask-\d+", former.stem):
+            former.unlink()
 
 
 def _texts(scene: Scene, picture: str, masks: list[str]) -> dict[str, Any]:

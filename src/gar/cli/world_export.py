@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gar.cli.reporting import say
+from gar.cli.world import MOST_SCENES, WorldSplit
 
 __all__ = ["export"]
 
@@ -22,14 +26,16 @@ class Format(StrEnum):
 
 def export(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to; a folder that is new or empty.")],
-    n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="How many scenes.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="The seed of the first scene.")] = 0,
-    split: Annotated[str, typer.Option("--split", help="Which scenes: train, or one of those held out.")] = "train",
+    n: Annotated[int, typer.Option("--n", min=1, max=MOST_SCENES, help="How many scenes.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first scene.")] = 0,
+    split: Annotated[
+        WorldSplit, typer.Option("--split", help="Training; or scenes, nouns or a style that training never shows.")
+    ] = WorldSplit.TRAIN,
     format: Annotated[
         Format, typer.Option("--format", help="JSON with pictures beside it, or Arrow (needs `datasets`).")
     ] = Format.JSON,
 ) -> None:
-    """Writes scenes as training data that any reader of the published GAR format takes.
+    """Write scenes as training data that any reader of the published GAR format takes.
 
     The folder is written whole or not at all.
 
@@ -37,15 +43,26 @@ def export(
 
     `gar world export --n 1000 --out world/`
 
-    `gar world export --n 20000 --seed 5000 --format arrow --out world-arrow/`
+    `gar world export --n 10000 --seed 5000 --format arrow --out world-arrow/`
     """
     from rich.console import Console
     from rich.progress import Progress
 
+    from gar.cli.reporting import say
     from gar.training.export import export_published, scene_samples
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with _sigterm_as_exit(), Progress(console=Console(stderr=True), transient=True) as progress:
         todo = progress.add_task("Rendering", total=n)
-        samples = scene_samples(seed, n, split)
+        samples = scene_samples(seed, n, split.value)
         count = export_published(samples, out, format.value, advance=lambda: progress.advance(todo))
-    say(f"{count} scenes ({split}, seeds {seed} to {seed + n - 1}) written to {out}")
+    say(f"{count} scenes of split {split.value!r} (seeds {seed} to {seed + n - 1}) are in {out}")
+
+
+@contextmanager
+def _sigterm_as_exit() -> Generator[None]:
+    """Has SIGTERM raise SystemExit, so that what is unfinished is removed."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

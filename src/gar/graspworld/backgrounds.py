@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from gar.errors import MediaError
+from gar.media import load_image
 
 __all__ = ["draw_background", "find_photographs"]
 
@@ -41,7 +42,7 @@ def find_photographs(folder: str | Path | None) -> tuple[str, ...]:
         return tuple(own)
     if not Path(folder).is_dir():
         raise MediaError(f"photographs={str(folder)!r} is not a folder")
-    more = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES)
+    more = sorted(str(path) for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
     if not more:
         raise MediaError(f"photographs={str(folder)!r} holds no picture; looked for {', '.join(sorted(_SUFFIXES))}")
     return tuple(own + more)
@@ -50,9 +51,7 @@ def find_photographs(folder: str | Path | None) -> tuple[str, ...]:
 @lru_cache(maxsize=512)
 def _photograph(path: str) -> Image.Image:
     """Reads a photograph as RGB, its longest side at most 384 pixels."""
-    with Image.open(path) as image:
-        image.draft("RGB", (_PHOTO_SIDE, _PHOTO_SIDE))
-        photo = image.convert("RGB")
+    photo = load_image(Path(path))
     photo.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
     return photo
 
@@ -133,6 +132,9 @@ def draw_background(
         apart_from: Colours (N, 3) of the objects, from which the background's tone keeps away.
         photographs: Paths of photographs; half of all backgrounds are parts of one.
         rng: Where everything comes from.
+
+    Raises:
+        MediaError: A photograph cannot be read.
     """
     tone = _draw_tone(apart_from, rng)
     if photographs and rng.random() < 0.5:

@@ -124,7 +124,7 @@ def export_published(
 
     Args:
         samples: With their pictures; read one by one.
-        folder: Where to; must not exist yet, or be empty.
+        folder: Where to; must not exist yet, or be empty. Of a link, what it leads to.
         format: "json" or "arrow".
         advance: Called after each sample.
 
@@ -135,10 +135,10 @@ def export_published(
         InputError: The folder holds something, there is no sample, or one has no picture or can't be written.
         MissingExtraError: Arrow is asked for, and the package `datasets` is not installed.
     """
-    folder = Path(folder).absolute()
+    folder = Path(os.path.realpath(folder))
     if format not in ("json", "arrow"):
         raise InputError(f"format {format!r}; it must be json or arrow")
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} exists already; needed is a folder that is new or empty")
     if format == "arrow":
         from gar.training.sources.arrow import import_datasets
