@@ -100,6 +100,27 @@ def test_the_samples_of_a_step_are_of_similar_length_and_steps_in_random_order()
     assert abs(np.corrcoef(np.arange(100), means)[0, 1]) < 0.3
 
 
+def test_what_cannot_be_used_shares_steps_with_what_can():
+    lengths = np.random.default_rng(0).integers(10, 1000, (1, 600))
+    lengths[0, ::8] = 0
+    course = Course(Numbers(600), steps=60, batch=10, seed=0, lengths=lengths)
+    drawn = [course[position][1] for position in range(600)]
+    assert sorted(drawn) == [*range(600)]
+    unusable = [sum(lengths[0, item] == 0 for item in drawn[start : start + 10]) for start in range(0, 600, 10)]
+    assert max(unusable) <= 5
+    nothing = Course(Numbers(6), steps=3, batch=2, seed=0, lengths=np.zeros((1, 6), int))
+    assert sorted(nothing[position][1] for position in range(6)) == [*range(6)]
+
+
+def test_grouped_items_come_in_the_same_order_for_good():
+    lengths = np.random.default_rng(0).integers(10, 1000, (1, 40))
+    course = Course(Numbers(40), steps=4, batch=5, seed=0, lengths=lengths)
+    assert [course[position][1] for position in range(20)] == [
+        *(37, 4, 24, 38, 2, 22, 28, 30, 0, 11),
+        *(17, 26, 18, 1, 10, 23, 34, 27, 3, 20),
+    ]
+
+
 def test_longer_training_begins_as_a_shorter_one():
     short, long = (Course(Numbers(30), steps=steps, batch=3, seed=0) for steps in (5, 50))
     assert [short[place] for place in range(15)] == [long[place] for place in range(15)]

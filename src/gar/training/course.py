@@ -6,7 +6,7 @@ the trainer has nothing to shuffle and only one "epoch" to count.
 
 With `group`, every stretch of 50 steps is sorted by length and cut into steps, which are shuffled: so the samples of a
 step are of similar length, in all processes and accumulated batches, and no sample comes more than 50 steps early
-or late.
+or late. What cannot be used has no length and is put anywhere: else there would be steps of nothing else.
 
 In the steps of a lesson each sample keeps the questions of the lesson's kinds alone; one that has none gives its place
 to another, drawn at random.
@@ -52,7 +52,7 @@ class Course(Dataset[Sample | Skipped]):
         batch: Samples of a step, those of all processes and accumulated batches together.
         seed: Where the order comes from.
         lengths: (epochs, items) a rough length of each item of the source in each of its epochs, which repeat; samples
-            of similar length then share a step.
+            of similar length then share a step. 0 for what cannot be used.
         lessons: What is asked in the first steps.
 
     Example:
@@ -128,6 +128,10 @@ class Course(Dataset[Sample | Skipped]):
         epochs, own = np.divmod(positions, count)
         items = np.concatenate([_shuffled(count, self.seed, int(e))[own[epochs == e]] for e in np.unique(epochs)])
         rng = np.random.default_rng([self.seed, stretch, 1])
+        own_lengths = lengths[epochs % len(lengths), items]
+        unusable = own_lengths == 0
+        if unusable.any() and not unusable.all():
+            own_lengths[unusable] = rng.choice(own_lengths[~unusable], np.count_nonzero(unusable))
         ties = rng.permutation(len(items))
-        steps = positions[np.lexsort((ties, lengths[epochs % len(lengths), items]))].reshape(-1, self.batch)
+        steps = positions[np.lexsort((ties, own_lengths))].reshape(-1, self.batch)
         return rng.permutation(steps).ravel()
