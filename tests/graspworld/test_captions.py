@@ -1,13 +1,14 @@
 """Captions: all that is said is true, and can be read back."""
 
+import re
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from gar.graspworld import attribute_words, read_caption, read_relation, relation_is_true, render_scene, world_nouns
-from gar.graspworld.captions import write_caption
-from gar.graspworld.naming import differ_clearly, with_article
+from gar.graspworld.captions import HIDDEN, write_caption
+from gar.graspworld.naming import category_of, differ_clearly, with_article
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,28 @@ def test_a_caption_says_only_what_is_true_and_all_of_it(scenes):
             assert "  " not in text
             assert text[0].isupper()
             assert text.endswith(".")
+
+
+def test_a_caption_says_that_something_is_hidden_only_where_it_is(scenes):
+    rng, told = np.random.default_rng(2), Counter()
+    for scene in scenes:
+        for index, item in enumerate(scene.objects):
+            text = write_caption(scene, index, rng, related=False)
+            whole = item.hidden < HIDDEN or item.style in ("frame", "ground") or item.reflection_of is not None
+            assert text.endswith("hidden.") != whole, text
+            told[whole] += 1
+    assert min(told.values()) > 10
+
+
+def test_nobody_is_called_it(scenes):
+    people = 0
+    for seed, scene in enumerate([*scenes, *(render_scene(seed, staging="together") for seed in range(20))]):
+        for index, item in enumerate(scene.objects):
+            if category_of(item.noun) == "person":
+                text = write_caption(scene, index, np.random.default_rng(seed))
+                assert not re.search(r"\bit\b", text.lower()), text
+                people += f"Part of the {item.noun} is hidden." in text
+    assert people > 0
 
 
 def test_a_relation_that_a_caption_names_is_true_and_to_something_large(scenes):

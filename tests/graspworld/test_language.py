@@ -25,6 +25,7 @@ from gar.graspworld import (
 )
 from gar.graspworld.asking_surfaces import TEXTURES
 from gar.graspworld.color_names import SECOND, THIRD, fitting_shares
+from gar.graspworld.facts import group_of
 from gar.graspworld.naming import differ_clearly
 from gar.graspworld.nouns import NOUNS
 from gar.graspworld.outlines import OUTLINES
@@ -155,7 +156,7 @@ def test_what_things_usually_are_is_right_and_wrong_options_are_of_the_same_attr
         else:
             named = [said_usually(choice) & {*wrong_usual(attribute, own), own} for choice in turn.choices]
             assert named.pop(turn.choices.index(turn.right_choice)) == {own}
-            assert all(len(words) == 1 and own not in words for words in named if words), turn
+            assert all(len(words) == 1 and own not in words for words in named), turn
         asked[turn.kind] += 1
     assert set(asked) == {f"{form}usual-{name}" for form in ("", "choice-") for name in USUAL}
 
@@ -396,13 +397,29 @@ def test_orders_and_extremes_follow_from_the_masks(turns):
         if turn.kind.startswith("order-"):
             found = values(scene, prompts, turn.kind.removeprefix("order-"))
             named = [found[int(number)] for number in re.findall(r"\d", turn.answer)]
-            assert len(named) == len(prompts)
+            assert len(named) == len(turn.prompts) == len(prompts)
             assert all(a < b for a, b in pairwise(named))
         elif turn.kind == "extreme":
             word = re.search(r"the (\w+)\?", turn.question).group(1)
             found = values(scene, prompts, next(way for part, way in ways.items() if part in word))
             best = (max if word in ("rightmost", "lowest", "largest") else min)(found, key=found.get)
             assert turn.answer == f"<Prompt{best}>"
+            assert "shows" not in turn.question
+            edge = {"leftmost": 0, "highest": 1, "rightmost": 2, "lowest": 3}.get(word)
+            if edge is not None:
+                edges = {number: scene.objects[index].box[edge] for number, index in prompts.items()}
+                assert edges[best] == (max if edge > 1 else min)(edges.values())
+
+
+def test_sizes_are_the_same_where_nobody_would_say_that_one_is_larger(turns):
+    ratios = defaultdict(list)
+    for scene, prompts, turn in turns:
+        if turn.kind == "same" and "size" in turn.question:
+            small, great = sorted(scene.objects[prompts[number]].area for number in turn.prompts)
+            ratios[turn.answer].append(great / small)
+    assert len(ratios["Yes."]) >= 3
+    assert max(ratios["Yes."]) < 1.2
+    assert min(ratios["No."]) >= 1.5
 
 
 def test_real_and_reflected_are_told_apart_rightly(turns):
@@ -505,10 +522,14 @@ def test_the_question_itself_does_not_tell_the_answer(turns):
 
 def assert_nothing_is_told_by_the_question(turns):
     """A description fits nothing half of the time; a word that is asked about is true half of the time."""
-    kinds, yes, options = Counter(), defaultdict(list), defaultdict(list)
+    kinds, nouns = Counter(), Counter()
+    yes, options = defaultdict(list), defaultdict(list)
     for _, _, turn in turns:
         if turn.kind in ("which", "absent"):
             kinds[turn.kind, re.sub(r"the .*", "", turn.question)[:12]] += 1
+            described = re.search(r"(?:is|shows) (the .+)\?", turn.question)[1]
+            noun = None if " object" in described else read_caption(described).get("noun")
+            nouns[turn.kind, noun and group_of(noun)] += 1
         if turn.kind in ("yes-no-color", "yes-no-pattern", "yes-no-size", "yes-no-place", "yes-no-relation"):
             name = turn.kind.removeprefix("yes-no-")
             word = read_relation(turn.question) if name == "relation" else read_caption(turn.question)[name]
@@ -524,10 +545,11 @@ def assert_nothing_is_told_by_the_question(turns):
         for word, right in groups.items():
             spread = 3 * np.sqrt(0.25 / len(right))
             assert abs(np.mean(right) - middle) < slack + spread, (word, np.mean(right), len(right))
-    for form in {form for _, form in kinds}:
-        which, absent = kinds["which", form], kinds["absent", form]
-        total = which + absent
-        assert abs(which / total - 0.5) < 0.08 + 2 * np.sqrt(0.25 / total), (form, which, absent)
+    for counts, slack in ((kinds, 0.08), (nouns, 0.12)):
+        for form in {form for _, form in counts}:
+            which, absent = counts["which", form], counts["absent", form]
+            total = which + absent
+            assert abs(which / total - 0.5) < slack + 2 * np.sqrt(0.25 / total), (form, which, absent)
 
 
 # What callers say

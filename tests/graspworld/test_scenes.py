@@ -174,7 +174,7 @@ def test_the_color_word_of_a_shape_is_that_of_most_of_it(scenes):
     wrong = []
     for scene in scenes:
         for item in scene.objects:
-            if item.shape is None or item.size == "tiny" or item.reflection_of is not None:
+            if item.shape is None or item.size == "tiny" or item.color is None:
                 continue
             pixels = scene.image[item.mask].astype(float)
             names = Counter(color_name(pixel) for pixel in pixels[:: max(1, len(pixels) // 400)])
@@ -359,6 +359,7 @@ def test_photographs_of_a_folder_are_added_to_those_of_the_package(tmp_path):
     Image.new("RGB", (500, 300), "teal").save(tmp_path / "teal.png")
     render_scene(0, photographs=tmp_path / "")
     assert len(find_photographs(None)) == 7
+    assert sorted({*find_photographs(tmp_path)} - {*find_photographs(None)}) == [str(tmp_path / "teal.png")]
 
 
 def test_a_contact_sheet_holds_every_scene(scenes):

@@ -9,7 +9,7 @@ import pytest
 from gar.graspworld import Turn, choose_prompts, relation_is_true, render_scene, write_turns
 from gar.graspworld.captions import write_caption
 from gar.graspworld.relations import relation
-from gar.graspworld.ties import TIES, Tie, false_claims, true_claims
+from gar.graspworld.ties import TIES, Tie, false_claims, meaning, pose_of, true_claims
 from gar.graspworld.together import GROUNDS
 from gar.training.evaluate import is_right
 
@@ -117,6 +117,13 @@ def test_the_right_option_is_true_and_no_other_is(turns):
             true = all(is_true(scene, *claim) for claim in claims(scene, prompts, choice))
             assert true == (choice == turn.right_choice), (turn, choice)
         assert len(set(turn.choices)) == 4
+        if turn.kind == "choice-tie":
+            said = {
+                meaning((prompts[turn.prompts[0]] != a, words))
+                for c in turn.choices
+                for a, words, _ in claims(scene, prompts, c)
+            }
+            assert len(said) == 4, turn
         asked[turn.kind] += 1
     assert min(asked.values()) > 20
 
@@ -134,6 +141,27 @@ def test_what_is_on_something_is_said_of_both_one_or_neither(turns):
     assert len(answers) >= 3
 
 
+def test_nothing_is_said_to_stand_where_it_lies_or_is_ridden(scenes):
+    ridden = {(id(scene), tie.b) for scene in scenes for tie in scene.ties if tie.verb == "riding"}
+    poses = Counter()
+    for scene in scenes:
+        for tie in scene.ties:
+            if (id(scene), tie.a) in ridden:
+                assert tie.pose is None
+            poses[tie.pose] += tie.verb == "on"
+    assert {"standing", "parked", None} <= set(poses)
+    nouns = {"cow": "standing", "bus": "parked", "ship": None, "squid": None, "log": None}
+    assert {noun: pose_of(noun) for noun in nouns} == nouns
+
+
+def test_what_lies_on_something_that_is_on_the_ground_is_not_asked_about(turns):
+    for scene, prompts, turn in turns:
+        if turn.kind == "choice-on":
+            *others, base = (prompts[number] for number in turn.prompts)
+            under = {each: {tie.b for tie in scene.ties if tie.verb == "on" and tie.a == each} for each in others}
+            assert all(not on or base in on for on in under.values()), turn
+
+
 def test_open_questions_are_answered_in_the_plainest_words_from_the_doer(turns):
     asked = Counter()
     for scene, prompts, turn in turns:
@@ -142,18 +170,19 @@ def test_open_questions_are_answered_in_the_plainest_words_from_the_doer(turns):
             assert Tie(a, words, b) in [Tie(tie.a, tie.verb, tie.b) for tie in scene.ties]
             asked[words] += 1
         elif turn.kind == "tied":
-            verb = next(tie.verb for tie in scene.ties if tie.verb in turn.question)
+            verb = re.search(r"\bis <Prompt\d> ([a-z ]+)[?:]", turn.question)[1]
             a, b = prompts[turn.prompts[0]], prompts[int(turn.answer[7])]
-            assert any((tie.a, tie.b) == (a, b) for tie in scene.ties), (turn, verb)
+            assert any((tie.a, tie.verb, tie.b) == (a, verb, b) for tie in scene.ties), turn
             asked["tied"] += 1
     assert set(asked) == {*TIES, "tied"}
 
 
 def test_no_claim_is_both_true_and_false():
     for verb in TIES:
-        for category in (None, "person", "animal", "vehicle"):
-            tie = Tie(0, verb, 1, category)
+        for pose in (None, "standing", "parked"):
+            tie = Tie(0, verb, 1, pose)
             assert not set(true_claims(tie)) & set(false_claims(tie))
+            assert not [words for _, words in false_claims(tie) if words in ("touching", "near", "with")]
 
 
 @pytest.mark.parametrize(

@@ -17,24 +17,24 @@ from collections.abc import Mapping
 
 from gar.graspworld.asking_one import it_is, split_by_reality
 from gar.graspworld.asking_rows import ORDINALS, offered_positions
-from gar.graspworld.asking_several import ask_for, describe_nothing, steps
+from gar.graspworld.asking_several import ask_for, describe_nothing, steps, verb_for
 from gar.graspworld.balance import SHARES, asked, proportions
 from gar.graspworld.captions import MATERIAL_ADJECTIVES
 from gar.graspworld.color_names import several_holding_most
 from gar.graspworld.facts import Facts, in_words
-from gar.graspworld.naming import is_plural, with_article
+from gar.graspworld.naming import with_article
 from gar.graspworld.outlines import OUTLINES
 from gar.graspworld.relations import false_relations
 from gar.graspworld.turn import Turn, choice_text, listed, prompt_name, say_turned, shuffled_in
 from gar.graspworld.usual import USUAL
 from gar.graspworld.vocabulary import COLORS, RELATIONS
 from gar.graspworld.wording import (
-    ATTRIBUTE_QUESTIONS,
     CHOICE_QUESTIONS,
     IN_MIRROR,
     OPTION_FORMS,
     POSITION_FORMS,
     POSITION_QUESTIONS,
+    QUESTIONS_ON,
     RELATION_QUESTIONS,
     WHICH_IN_MIRROR,
 )
@@ -101,7 +101,7 @@ def choose_attribute(facts: Facts, attribute: str, *, reasoned: bool = False) ->
 
 def offer(facts: Facts, kind: str, number: int, words: list[str], *, asked: str, forms: str, reason: str = "") -> Turn:
     """Offers words, the right one first, for an attribute of a prompt, worded in one of the `forms` of options."""
-    question = facts.pick((*ATTRIBUTE_QUESTIONS[asked], *CHOICE_QUESTIONS[asked])).format(p=prompt_name(number))
+    question = facts.pick((*QUESTIONS_ON[asked], *CHOICE_QUESTIONS[asked])).format(p=prompt_name(number))
     form = facts.pick(OPTION_FORMS[forms])
     if forms in ("color", "colors"):
         words = _shaded(facts, number, words)
@@ -220,7 +220,7 @@ def choose_which(facts: Facts) -> Turn | None:
             right, wrong = "None of the above.", [right, *wrong]
         else:
             wrong.append("None of the above.")
-    question = ask_for(facts, facts.description(words), among, plural=is_plural(words.get("noun", "")))
+    question = ask_for(facts, facts.description(words), among, verb=verb_for(words.get("noun", "")))
     return make_choice(facts, "choice-which", among, question, right, wrong)
 
 
@@ -336,7 +336,7 @@ def choose_mirror(facts: Facts) -> Turn | None:
         right, wrong = "None of the above are in the mirror", [prompt_name(n) for n in among]
     if len(among) < 2:
         return None
-    question = facts.pick(WHICH_IN_MIRROR).format(l=listed([prompt_name(n) for n in sorted(among)]))
+    question = facts.pick(WHICH_IN_MIRROR).format(l=listed([prompt_name(n) for n in sorted(among)], "and"))
     return make_choice(facts, "choice-mirror", tuple(sorted(among)), question, right, wrong)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from gar.graspworld.captions import write_caption
 from gar.graspworld.facts import Facts, as_claim, in_words
 from gar.graspworld.naming import is_plural
+from gar.graspworld.nouns import NOUNS
 from gar.graspworld.relations import false_relations
 from gar.graspworld.turn import Turn, prompt_name
 from gar.graspworld.vocabulary import ATTRIBUTES, opposite
@@ -54,7 +55,7 @@ def ask_attribute(facts: Facts, attribute: str) -> Turn | None:
         return None
     number, word = drawn
     question = facts.pick(ATTRIBUTE_QUESTIONS[attribute]).format(p=prompt_name(number))
-    chance = 1 / len(ATTRIBUTES[attribute]) if attribute in ATTRIBUTES else 0.0
+    chance = 1 / (len(NOUNS) if attribute == "noun" else len(ATTRIBUTES[attribute]))
     return Turn(attribute, (number,), question, in_words(attribute, word), chance=chance)
 
 

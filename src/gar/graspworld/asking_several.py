@@ -1,10 +1,10 @@
 """Questions about several prompted objects: relations, which one, none of them, order, same or different.
 
 Choices:
-- "Which one" and "none of them" share their wording: half of the descriptions fit nothing in the picture, and differ
-  in one word from one that does. What might be meant by anybody counts as fitting.
+- "Which one" and "none of them" share their wording: half of the descriptions, with a noun or without, fit nothing in
+  the picture, and differ in one word from one that does. What might be meant by anybody counts as fitting.
 - "Same or different" is asked only where a pair of each sort is prompted, each half of the time.
-- An order is asked where each step of it can be seen.
+- An order is asked where each step of it can be seen; an extreme where the middle and the edge of a thing agree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import combinations, pairwise
 
 from gar.graspworld.asking_one import say_yes
 from gar.graspworld.captions import noun_phrase, write_caption
-from gar.graspworld.facts import Facts
+from gar.graspworld.facts import Facts, group_of
 from gar.graspworld.naming import differ_clearly, is_plural
 from gar.graspworld.scene import WorldObject
 from gar.graspworld.turn import Turn, listed, prompt_name
@@ -33,10 +33,14 @@ __all__ = [
     "ask_which",
     "describe_nothing",
     "steps",
+    "verb_for",
 ]
 
 _STEP = 0.05  # least distance of two centroids in an order, in longest sides of the picture
 _RATIO = 1.5  # least ratio of two areas in an order
+_EQUAL = 1.2  # most of two that are said to be of the same size
+_WHICH_ASKED = {"unnamed": 0.25, "frame": 0.5}
+"""How often "which one" is asked with no noun, or that of a frame: few such descriptions can be made to fit nothing."""
 
 
 def ask_relation_caption(facts: Facts) -> Turn | None:
@@ -63,11 +67,16 @@ def ask_relation(facts: Facts, *, among: Sequence[str] = RELATIONS) -> Turn | No
     return Turn("relation", (a, b), question, answer, chance=1 / len(RELATIONS))
 
 
-def ask_for(facts: Facts, description: str, among: tuple[int, ...], *, plural: bool = False) -> str:
-    """Words the question for the object of a description."""
+def ask_for(facts: Facts, description: str, among: tuple[int, ...], *, verb: str = "") -> str:
+    """Words the question for the object of a description, with "is" or "shows" alone if so wanted."""
     names = [prompt_name(number) for number in among]
-    questions = tuple(text for text in WHICH_QUESTIONS if "shows" in text) if plural else WHICH_QUESTIONS
-    return facts.pick(questions).format(d=description, l=listed(names))
+    questions = tuple(text for text in WHICH_QUESTIONS if f"{verb} {{d}}" in text)
+    return facts.pick(questions).format(d=description, l=listed(names, "and"))
+
+
+def verb_for(noun: str) -> str:
+    """How a region is asked for by a noun: "shows" the scissors, which no object "is"."""
+    return "shows" if is_plural(noun) else ""
 
 
 def ask_which(facts: Facts) -> Turn | None:
@@ -76,8 +85,11 @@ def ask_which(facts: Facts) -> Turn | None:
     if drawn is None:
         return None
     number, words = drawn
+    sort = "shown" if {"pattern", "material"} & {*words} else group_of(words["noun"]) if "noun" in words else "unnamed"
+    if not facts.flip(_WHICH_ASKED.get(sort, 1.0)):
+        return None
     among = tuple(sorted(facts.numbers))
-    question = ask_for(facts, facts.description(words), among, plural=is_plural(words.get("noun", "")))
+    question = ask_for(facts, facts.description(words), among, verb=verb_for(words.get("noun", "")))
     return Turn("which", among, question, prompt_name(number), chance=1 / (len(among) + 1))
 
 
@@ -94,10 +106,12 @@ def describe_nothing(facts: Facts) -> dict[str, str] | None:
     if not able:
         return None
     changed = "noun" if "noun" in able and facts.flip(0.6) else facts.pick(able)
-    wrong = facts.wrong_words(words[changed], changed, 4)
-    for word in wrong:
+    own = words[changed]
+    for word in facts.wrong_words(own, changed, 12 if changed == "noun" else 4):
+        if changed == "noun" and group_of(word) != group_of(own):
+            continue  # only shapes are made of wood: an owl of wood would be known for none
         words[changed] = word
-        if not any(facts.might_be(own, words) for own in facts.scene_words):
+        if not any(facts.might_be(known, words) for known in facts.scene_words):
             return words
     return None
 
@@ -110,7 +124,7 @@ def ask_absent(facts: Facts) -> Turn | None:
     among = tuple(sorted(facts.numbers))
     plural = is_plural(words.get("noun", ""))
     thing = facts.description(words)
-    question = ask_for(facts, thing, among, plural=plural)
+    question = ask_for(facts, thing, among, verb=verb_for(words.get("noun", "")))
     answer = f"None: there {'are' if plural else 'is'} no {thing.removeprefix('the ')}."
     return Turn("absent", among, question, answer, chance=1 / (len(among) + 1))
 
@@ -124,9 +138,11 @@ def ask_same(facts: Facts, *, reasoned: bool = False) -> Turn | None:
         mine, theirs = facts.words[a].get(attribute), facts.words[b].get(attribute)
         if mine is None or theirs is None:
             continue
+        small, great = sorted((facts.items[a].area, facts.items[b].area))
         if mine == theirs:
-            same.append((a, b))
-        elif attribute != "noun" or differ_clearly(mine, theirs):
+            if attribute != "size" or great < _EQUAL * small:
+                same.append((a, b))
+        elif differ_clearly(mine, theirs) if attribute == "noun" else attribute != "size" or great >= _RATIO * small:
             different.append((a, b))
     if not same or not different:
         return None
@@ -170,22 +186,31 @@ def ask_extreme(facts: Facts) -> Turn | None:
     word = facts.pick(tuple(EXTREMES))
     measure, greatest = EXTREMES[word]
     order = steps(facts, measure, facts.items)
-    if not order[-2 if greatest else 0][1]:
-        return None
     among = tuple(sorted(facts.numbers))
     number = order[-1 if greatest else 0][0]
-    return Turn("extreme", among, ask_for(facts, f"the {word}", among), prompt_name(number), chance=1 / len(among))
+    if not order[-2 if greatest else 0][1] or (measure < 2 and number not in _reaching(facts, measure, greatest)):
+        return None
+    question = ask_for(facts, f"the {word}", among, verb="is")
+    return Turn("extreme", among, question, prompt_name(number), chance=1 / len(among))
+
+
+def _reaching(facts: Facts, measure: int, greatest: bool) -> list[int]:
+    """The prompts whose boxes reach furthest to the left or up, or the other way."""
+    edges = {number: item.box[measure + 2 * greatest] for number, item in facts.items.items()}
+    furthest = (max if greatest else min)(edges.values())
+    return [number for number, edge in edges.items() if edge == furthest]
 
 
 def ask_order(facts: Facts, kind: str) -> Turn | None:
-    """Asks for all prompts in an order."""
-    if len(facts.numbers) < 2:
-        return None
+    """Asks for all prompts in an order; a floor that all stand on is at no place among them."""
     measure, questions = ORDER_QUESTIONS[kind]
-    order = steps(facts, measure, facts.items)
+    items = {n: item for n, item in facts.items.items() if measure == 2 or item.style != "ground"}
+    if len(items) < 2:
+        return None
+    order = steps(facts, measure, items)
     if not all(clear for _, clear in order):
         return None
-    among = tuple(sorted(facts.numbers))
+    among = tuple(sorted(items))
     question = facts.pick(questions).format(l=listed([prompt_name(n) for n in among], "and"))
     answer = ", ".join(prompt_name(number) for number, _ in order)
     return Turn(kind, among, question, answer, chance=1 / math.factorial(len(among)))

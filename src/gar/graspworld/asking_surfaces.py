@@ -5,7 +5,7 @@ Choices:
   all smooth, and none of their words is wrong for another.
 - What has no color of its own still comes near to one: a wall that is nearly white is white rather than brown, blue or
   black. The other words are plainly wrong.
-- What things usually are (`usual.py`) is asked in the words in which a shape's material, outline and pattern are asked.
+- What things usually are (`usual.py`) is asked in the words in which a shape's material and outline are asked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gar.graspworld.facts import Facts
 from gar.graspworld.turn import Turn, prompt_name
 from gar.graspworld.usual import USUAL, wrong_usual
 from gar.graspworld.vocabulary import COLORS
-from gar.graspworld.wording import ATTRIBUTE_QUESTIONS
+from gar.graspworld.wording import QUESTIONS_ON
 
 __all__ = ["TEXTURES", "ask_usual", "choose_near_color", "choose_texture", "choose_usual"]
 
@@ -37,7 +37,7 @@ TEXTURES: dict[tuple[str, ...], tuple[str, ...]] = {
 _PATTERNS = ("striped", "dotted", "checkered")
 """Also wrong for what is plain."""
 
-_ASKED = {"material": ("material", "material"), "form": ("shape", "outline"), "texture": ("pattern", "texture")}
+_ASKED = {"material": ("material", "material"), "form": ("shape", "outline"), "texture": ("texture", "texture")}
 """In which attribute's questions a usual one is asked, and in which forms of options it is said."""
 
 
@@ -50,7 +50,7 @@ def choose_texture(facts: Facts) -> Turn | None:
     own = next(group for group in TEXTURES if facts.items[number].material in group)
     others = [facts.pick(words) for group, words in TEXTURES.items() if group != own] + [facts.pick(_PATTERNS)]
     words = [facts.pick(TEXTURES[own]), *facts.some(others, _OPTIONS - 1)]
-    return offer(facts, "choice-texture", number, words, asked="pattern", forms="texture")
+    return offer(facts, "choice-texture", number, words, asked="texture", forms="texture")
 
 
 def choose_near_color(facts: Facts) -> Turn | None:
@@ -101,5 +101,5 @@ def ask_usual(facts: Facts, attribute: str) -> Turn | None:
     if drawn is None:
         return None
     number, own = drawn
-    question = facts.pick(ATTRIBUTE_QUESTIONS[_ASKED[attribute][0]]).format(p=prompt_name(number))
+    question = facts.pick(QUESTIONS_ON[_ASKED[attribute][0]]).format(p=prompt_name(number))
     return Turn(f"usual-{attribute}", (number,), question, own, chance=1 / len(set(USUAL[attribute].values())))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from gar.graspworld.asking_choices import make_choice
 from gar.graspworld.facts import Facts
-from gar.graspworld.ties import TIES, Tie, false_claims, say_claim, true_claims
+from gar.graspworld.ties import TIES, Tie, false_claims, meaning, say_claim, true_claims
 from gar.graspworld.turn import Turn, listed, prompt_name
 from gar.graspworld.wording import CHAIN_QUESTIONS, TIE_QUESTIONS, TIED_QUESTIONS
 
@@ -55,10 +55,17 @@ def choose_tie(facts: Facts) -> Turn | None:
     if drawn is None:
         return None
     tie, a, b = drawn
-    right = say_claim(a, b, facts.pick(true_claims(tie)))
-    false = [say_claim(a, b, claim) for claim in false_claims(tie)]
-    wrong = facts.some([said for said in dict.fromkeys(false) if said != right], _OPTIONS - 1)
+    true = facts.pick(true_claims(tie))
+    right, *wrong = (say_claim(a, b, claim) for claim in (true, *_differing(facts, true, false_claims(tie))))
     return make_choice(facts, "choice-tie", (a, b), _question(facts, a, b), right, wrong)
+
+
+def _differing(facts: Facts, right: tuple[bool, str], claims: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """Draws claims for the wrong options, no two of which mean the same: else both could be crossed out."""
+    drawn = {meaning(right): right}
+    for claim in facts.some(claims):
+        drawn.setdefault(meaning(claim), claim)
+    return [*drawn.values()][1:_OPTIONS]
 
 
 def choose_chain(facts: Facts) -> Turn | None:
@@ -107,8 +114,10 @@ def ask_tied(facts: Facts) -> Turn | None:
     if tie.verb in ("over", "beside") or len(known & set(facts.prompts.values())) > 1:
         return None
     others = [number for number in facts.numbers if number != a]
-    names = listed([prompt_name(number) for number in sorted(others)])
-    question = facts.pick(TIED_QUESTIONS).format(a=prompt_name(a), verb=tie.verb, l=names)
+    names = [prompt_name(number) for number in sorted(others)]
+    question = facts.pick(TIED_QUESTIONS).format(
+        a=prompt_name(a), verb=tie.verb, l=listed(names, "and"), o=listed(names)
+    )
     return Turn("tied", (a, *sorted(others)), question, prompt_name(b), chance=1 / len(others))
 
 
@@ -121,8 +130,10 @@ def choose_on(facts: Facts) -> Turn | None:
     upon = {tie.a for tie in facts.scene.ties if tie.verb == "on" and tie.b == base}
     held = {tie.b for tie in facts.scene.ties if tie.verb in ("holding", "wearing")}
     mounted = {tie.a for tie in facts.scene.ties if tie.verb in ("riding", "sitting on")}
-    # a rider is hardly "not on the road", and what somebody on it holds is argued about
-    able = [n for n, index in facts.prompts.items() if index != base and index not in held | mounted]
+    stacked = {tie.a for tie in facts.scene.ties if tie.verb == "on" and tie.b != base}
+    # a rider is hardly "not on the road", nor is what lies on a table there; what somebody on it holds is argued about
+    argued = held | mounted | (stacked - upon)
+    able = [n for n, index in facts.prompts.items() if index != base and index not in argued]
     if len(able) < 2:
         return None
     a, b = facts.some(able, 2)

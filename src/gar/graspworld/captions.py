@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gar.graspworld.naming import differ_clearly, is_plural, is_uncounted, with_article
+from gar.graspworld.naming import category_of, differ_clearly, is_plural, is_uncounted, with_article
 from gar.graspworld.plans import pick
 from gar.graspworld.relations import relation
 from gar.graspworld.scene import Scene, WorldObject
@@ -73,6 +73,13 @@ def noun_phrase(item: WorldObject, rng: np.random.Generator) -> str:
     return with_article(item.noun, size, *middle, adjective) + tail
 
 
+def _it_is(item: WorldObject) -> str:
+    """Begins a further sentence about something: nobody is called "it"."""
+    if is_plural(item.noun):
+        return "They are"
+    return f"The {item.noun} is" if category_of(item.noun) == "person" else "It is"
+
+
 def _more(item: WorldObject) -> str:
     """Says in a sentence of its own what a short phrase leaves out."""
     left = [word for word in (item.main_color, item.pattern) if word]
@@ -83,7 +90,7 @@ def _more(item: WorldObject) -> str:
     if not left:
         return ""
     listed = left[0] if len(left) == 1 else f"{', '.join(left[:-1])} and {left[-1]}"
-    return f" {'They are' if is_plural(item.noun) else 'It is'} {listed}."
+    return f" {_it_is(item)} {listed}."
 
 
 def _short_name(scene: Scene, index: int) -> str | None:
@@ -117,7 +124,7 @@ def _neighbor(scene: Scene, index: int) -> tuple[str, str] | None:
 
 def _say_relation(word: str, name: str, item: WorldObject, rng: np.random.Generator) -> tuple[str, bool]:
     """Words a relation: text, and whether it is a sentence of its own."""
-    it_is = "They are" if is_plural(item.noun) else "It is"
+    it_is = _it_is(item)
     if word == "inside" and name.endswith("screen"):
         return pick(rng, ((f", shown on {name}", False), (f" {it_is} shown on {name}.", True)))
     if word == "behind" and item.hidden >= HIDDEN:
@@ -132,7 +139,7 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
         scene: A scene.
         index: Index of the object in `scene.objects`.
         rng: Where order and words come from.
-        related: Whether a relation to another object may be named.
+        related: Whether a relation to another object, or that it is a reflection, may be named.
     """
     item = scene.objects[index]
     templates = _TEMPLATES
@@ -147,13 +154,13 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
     )
     text = text.replace("this are", "these are")
     text = text[0].upper() + text[1:]
-    it_is = "They are" if is_plural(item.noun) else "It is"
+    it_is = _it_is(item)
     if item.reflection_of is not None:
         ways = (f"{it_is} seen in a mirror.", f"{it_is} a reflection in a mirror.")
         ways = ways if item.inside is not None else (f"{it_is} a reflection in the water.",)
         said = pick(rng, ways)
         # by a draw of its own: what is asked after it stays the same
-        return f"{text} {said}" if rng.spawn(1)[0].random() < _RELATED else text
+        return f"{text} {said}" if related and rng.spawn(1)[0].random() < _RELATED else text
     neighbor = _neighbor(scene, index) if related and rng.random() < _RELATED else None
     if neighbor is not None:
         said, own_sentence = _say_relation(*neighbor, item, rng)
@@ -163,4 +170,5 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
             return text[:-1] + said + "."
     if item.hidden < HIDDEN or item.style in ("frame", "ground"):  # what is in a frame or stands there hides nothing
         return text
-    return f"{text} Part of {'them' if is_plural(item.noun) else 'it'} is hidden."
+    person = category_of(item.noun) == "person"
+    return f"{text} Part of {'them' if is_plural(item.noun) else f'the {item.noun}' if person else 'it'} is hidden."

@@ -24,15 +24,15 @@ from gar.graspworld.relations import relation
 from gar.graspworld.scene import Scene
 from gar.graspworld.vocabulary import ATTRIBUTES, FRAMES, RELATIONS, SHAPES, place_phrase
 
-__all__ = ["Facts", "as_claim", "in_words"]
+__all__ = ["Facts", "as_claim", "group_of", "in_words"]
 
 _T = TypeVar("_T")
 
 _RELATION_WEIGHTS = (1.0, 1.0, 1.4, 1.4, 1.7, 1.7, 7.0, 5.5)
 """How much rather a rare relation is asked about than a frequent one, in the order of `RELATIONS`."""
 
-_SHAPES_ASKED, _FRAMES_ASKED = 0.75, 0.5
-"""The rates at which shapes and frames are asked for their noun: there are few words for so many objects."""
+_NOUNS_ASKED = {"shape": 0.75, "frame": 0.5, "thing": 1.0}
+"""The rates at which nouns of these groups are asked for: there are few words for so many shapes and frames."""
 _NOUN_GROUPS = (0.27, 0.05, 0.68)
 """How often a noun that is asked about is a shape, a frame, or a thing."""
 
@@ -53,6 +53,11 @@ def as_claim(attribute: str, word: str) -> str:
     if attribute == "place":
         return f"{place_phrase(word)} of the picture"
     return "medium-sized" if word == "medium" else word
+
+
+def group_of(noun: str) -> str:
+    """What a noun is a word for: "shape", "frame" or "thing"."""
+    return "shape" if noun in SHAPES else "frame" if noun in FRAMES else "thing"
 
 
 @lru_cache(maxsize=8)
@@ -108,10 +113,7 @@ class Facts:
             return None
         number = self.pick(numbers)
         word = self.words[number][attribute]
-        if attribute == "noun":
-            rate = _SHAPES_ASKED if word in SHAPES else _FRAMES_ASKED if word in FRAMES else 1.0
-        else:
-            rate = asked(self.table(attribute), word)
+        rate = _NOUNS_ASKED[group_of(word)] if attribute == "noun" else asked(self.table(attribute), word)
         return (number, word) if self.flip(rate) else None
 
     def wrong_words(self, own: str, attribute: str, count: int) -> list[str]:

@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter
 from gar.errors import InputError, RegionError
 from gar.graspworld.appearance import Cutout
 from gar.graspworld.nouns import canonical_noun
-from gar.graspworld.scene import Scene, WorldObject, box_of, colors_seen, size_and_place
+from gar.graspworld.scene import FILLED, Scene, WorldObject, box_of, colors_seen, size_and_place
 
 __all__ = ["cut_out", "photograph_scene"]
 
@@ -33,7 +33,6 @@ _LEFT = 0.6  # least share of an object that lies in the part
 _LEAST_SHARE, _LEAST_PIXELS = 0.0008, 50  # of an object in its scene; less cannot be recognised
 _CUT_PIXELS = 48 * 48  # least area of a cutout
 _CUT_SIDE = 200  # larger ones are made smaller
-_FILLED = 0.96  # share of its box above which a mask is taken for a box
 
 
 def photograph_scene(
@@ -171,7 +170,7 @@ def cut_out(image: np.ndarray, items: Sequence[tuple[str, np.ndarray]]) -> list[
         x1, y1, x2, y2 = box_of(mask)
         area = int(np.count_nonzero(mask))
         inside = x1 > 0 and y1 > 0 and x2 < mask.shape[1] and y2 < mask.shape[0]
-        if not inside or area < _CUT_PIXELS or area > _FILLED * (x2 - x1) * (y2 - y1):
+        if not inside or area < _CUT_PIXELS or area > FILLED * (x2 - x1) * (y2 - y1):
             continue
         alpha = Image.fromarray((mask[y1:y2, x1:x2] * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.7))
         sprite = Image.fromarray(np.dstack([image[y1:y2, x1:x2], np.asarray(alpha)]))

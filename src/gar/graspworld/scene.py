@@ -24,14 +24,14 @@ from gar.errors import InputError
 from gar.graspworld.appearance import Cutout
 from gar.graspworld.arrangements import arrange
 from gar.graspworld.backgrounds import find_photographs
-from gar.graspworld.color_names import DOMINANT, MAIN, color_shares, holding_most
+from gar.graspworld.color_names import DOMINANT, MAIN, color_shares, fitting_shares, holding_most
 from gar.graspworld.compose import compose
 from gar.graspworld.naming import category_of
 from gar.graspworld.outlines import OUTLINES_OF_SHAPES, outline_of
 from gar.graspworld.plans import Planner
 from gar.graspworld.rows import place_rows
 from gar.graspworld.stage import Placed, Stage
-from gar.graspworld.ties import Tie
+from gar.graspworld.ties import Tie, pose_of
 from gar.graspworld.together import stage_together
 from gar.graspworld.vocabulary import (
     HELD_OUT_VERSION,
@@ -50,8 +50,12 @@ __all__ = ["Scene", "WorldObject", "render_scene"]
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 192, 4096, 2.0
 """Limits of a scene in pixels: below, stripes on a small star vanish; narrower, nothing large fits."""
 
+FILLED = 0.96
+"""Share of its box above which the mask of something in a photograph is taken for a box."""
 _WHOLE = 0.05
 """Most of a thing that may be hidden where its outline has a word."""
+_STILL = 0.4
+"""Least share of a reflection in water for which the color of the thing must still do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +105,16 @@ class WorldObject:
 
     @cached_property
     def outline(self) -> str | None:
-        """One of `OUTLINES`: the adjective of a shape, or what the mask of a thing plainly is that is seen whole."""
+        """One of `OUTLINES`: the adjective of a shape, or what the mask of a thing plainly is that is seen whole.
+
+        None of what a photograph gives only the box of.
+        """
         if self.shape is not None:
             return OUTLINES_OF_SHAPES[self.shape]
         (height, width), (x1, y1, x2, y2) = self.mask.shape, self.box
         cut = x1 == 0 or y1 == 0 or x2 == width or y2 == height
-        if self.style == "frame" or cut or self.hidden > _WHOLE:
+        boxed = self.style == "photo" and self.area > FILLED * (x2 - x1) * (y2 - y1)
+        if self.style == "frame" or cut or boxed or self.hidden > _WHOLE:
             return None
         return outline_of(self.mask[y1:y2, x1:x2])
 
@@ -207,6 +215,8 @@ def _describe(
     size, place = size_and_place(mask, box)
     painted = plan.style in ("shape", "frame")
     one_color = {plan.color: 1.0} if plan.color else {}
+    if painted and one_color and item.reflection_of is not None and item.inside is None:
+        one_color = _through_water(one_color, image, mask, box)
     shown = size not in ("tiny", None)
     return WorldObject(
         noun=plan.noun,
@@ -225,6 +235,15 @@ def _describe(
         reflection_of=_index(item.reflection_of, placed, order),
         inside=_index(item.inside, placed, order),
     )
+
+
+def _through_water(
+    one_color: dict[str, float], image: np.ndarray, mask: np.ndarray, box: tuple[int, int, int, int]
+) -> dict[str, float]:
+    """The color of what is reflected in water; nothing where the water tints it so that another word fits better."""
+    x1, y1, x2, y2 = box
+    fitting = fitting_shares(np.ascontiguousarray(image[y1:y2, x1:x2]), mask[y1:y2, x1:x2])
+    return one_color if all(fitting[color] >= _STILL for color in one_color) else {}
 
 
 def _index(item: Placed | None, placed: list[Placed], order: list[int]) -> int | None:
@@ -298,6 +317,7 @@ def render_scene(
     nearness = sorted(range(len(placed)), key=lambda number: placed[number].depth)
     order = rng.permutation(len(placed)).tolist()  # place in the result → number in `placed`
     index = {id(placed[number]): place for place, number in enumerate(order)}
+    ridden = {id(b) for _, verb, b in bonds if verb == "riding"}
     return Scene(
         seed,
         split,
@@ -306,7 +326,10 @@ def render_scene(
             _describe(placed[number], masks[number], image, placed, order, nearness.index(number)) for number in order
         ),
         tuple(tuple(index[id(item)] for item in row) for row in rows),
-        tuple(Tie(index[id(a)], verb, index[id(b)], category_of(a.plan.noun)) for a, verb, b in bonds),
+        tuple(
+            Tie(index[id(a)], verb, index[id(b)], None if id(a) in ridden else pose_of(a.plan.noun))
+            for a, verb, b in bonds
+        ),
     )
 
 

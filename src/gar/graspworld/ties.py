@@ -3,7 +3,8 @@
 Choices:
 - A tie is what a scene was staged as (`together.py`), so it is known, not guessed from masks.
 - Each is said in several ways. Its verb is the plainest, and the answer to an open question; the others are what
-  options say. What a thing does on another depends on what it is: people and animals stand on it, vehicles park there.
+  options say. What a thing does on another depends on what it is: people and animals stand on it, vehicles park there,
+  unless somebody rides them; fish and boats do neither.
 - `false_claims` lists only what nobody could claim of the pair: who rides something is on it, too, and what is held
   may be said to be in front of its holder.
 """
@@ -14,9 +15,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from gar.graspworld.naming import category_of
 from gar.graspworld.turn import prompt_name
 
-__all__ = ["TIES", "Tie", "Verb", "false_claims", "say_claim", "says_tie", "true_claims"]
+__all__ = ["TIES", "Tie", "Verb", "false_claims", "meaning", "pose_of", "say_claim", "says_tie", "true_claims"]
 
 Verb = Literal["on", "holding", "wearing", "riding", "sitting on", "over", "beside"]
 TIES: tuple[Verb, ...] = ("on", "holding", "wearing", "riding", "sitting on", "over", "beside")
@@ -30,8 +32,18 @@ _SAID: dict[Verb, tuple[str, ...]] = {
     "over": ("over", "above", "positioned over"),
     "beside": ("beside", "next to"),
 }
-_ON = {"person": ("standing on",), "animal": ("standing on",), "vehicle": ("parked on",)}
-"""What else is said of what is on something, by its category."""
+_ON = {"standing": ("standing on",), "parked": ("parked on",)}
+"""What else is said of what is on something, by how it is there."""
+_POSES = {"person": "standing", "animal": "standing", "vehicle": "parked"}
+_LYING = frozenset((
+    "aircraft carrier", "airship", "baby", "boat", "cable car", "canoe", "caterpillar", "centipede", "coral",
+    "dolphin", "eel", "feather", "ferry", "fish", "flying saucer", "ghost", "jellyfish", "mermaid", "microbe",
+    "monorail", "octopus", "oyster", "paw print", "poop", "pufferfish", "railway car", "rocket", "sailboat",
+    "sea anemone", "sea urchin", "seal", "seashell", "shark", "ship", "shrimp", "skull", "snail", "snake",
+    "space invader", "squid", "starfish", "steam locomotive", "stingray", "submarine", "train", "tram", "whale",
+    "wing", "worm",
+))  # fmt: skip
+"""Of these categories what neither stands anywhere nor is parked."""
 
 _TURNED: dict[Verb, tuple[str, ...]] = {
     "on": ("under",),
@@ -76,8 +88,30 @@ class Tie:
     verb: Verb
     b: int
     """Index of the one that it is done to."""
-    category: str | None = None
-    """Of the noun of `a` (`category_of`), which tells how it is said."""
+    pose: str | None = None
+    """How `a` is on something: "standing" or "parked"; None if it just is."""
+
+
+def pose_of(noun: str) -> str | None:
+    """How things of a noun are on something: "standing", "parked", or None.
+
+    >>> pose_of("cow"), pose_of("car"), pose_of("fish")
+    ('standing', 'parked', None)
+    """
+    return None if noun in _LYING else _POSES.get(category_of(noun) or "")
+
+
+def meaning(claim: tuple[bool, str]) -> tuple[bool, str]:
+    """The same for claims of a pair that say the same thing: in other words, or from the other side.
+
+    >>> meaning((False, "above")) == meaning((True, "under")), meaning((False, "on")) == meaning((True, "on"))
+    (True, False)
+    """
+    turned, words = claim
+    if words in ("under", "below"):
+        turned, words = not turned, "over"
+    meant = next((str(verb) for verb in reversed(TIES) if words in _SAID[verb]), words)  # who sits need not ride
+    return (turned and meant != "beside", meant)
 
 
 def say_claim(a: int, b: int, claim: tuple[bool, str]) -> str:
@@ -98,9 +132,7 @@ def says_tie(text: str, answer: str) -> bool:
     if found is None or verb is None:
         return False
     a, b = int(found[1]), int(found[3])
-    return any(
-        text == say_claim(a, b, claim) for category in (None, *_ON) for claim in true_claims(Tie(a, verb, b, category))
-    )
+    return any(text == say_claim(a, b, claim) for pose in (None, *_ON) for claim in true_claims(Tie(a, verb, b, pose)))
 
 
 def true_claims(tie: Tie) -> list[tuple[bool, str]]:
@@ -111,7 +143,7 @@ def true_claims(tie: Tie) -> list[tuple[bool, str]]:
     """
     said = _SAID[tie.verb]
     if tie.verb == "on":
-        said += _ON.get(tie.category or "", ())
+        said += _ON.get(tie.pose or "", ())
     return [*((False, words) for words in said), *((True, words) for words in _TURNED[tie.verb])]
 
 

@@ -2,7 +2,8 @@
 
 Choices:
 - A question is worded at random, its answer never: there is one form of each answer.
-- Places in braces are filled in: `{p}`, `{a}`, `{b}` prompts, `{d}` a description, `{l}` a list of prompts.
+- Places in braces are filled in: `{p}`, `{a}`, `{b}` prompts, `{d}` a description, `{l}` a list of prompts ("and"),
+  `{o}` another ("or").
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "ORDER_QUESTIONS",
     "POSITION_FORMS",
     "POSITION_QUESTIONS",
+    "QUESTIONS_ON",
     "REAL_QUESTIONS",
     "RELATION_QUESTIONS",
     "ROW_FORMS",
@@ -51,6 +53,11 @@ ATTRIBUTE_QUESTIONS: dict[str, tuple[str, ...]] = {
     "place": ("Where in the picture is {p}?", "Where is {p}?", "In which part of the picture is {p}?"),
 }  # fmt: skip
 
+QUESTIONS_ON = ATTRIBUTE_QUESTIONS | {
+    "texture": ("What is the texture of {p}?", "What is the surface of {p} like?", "Which texture does {p} have?"),
+}
+"""Those, and what else is asked for a word."""
+
 RELATION_QUESTIONS = (
     "What is the spatial relationship between {a} and {b}?",
     "What is the relationship between {a} and {b}?",
@@ -65,7 +72,7 @@ TIE_QUESTIONS = (
     "What is the primary interaction between {a} and {b}?",
     "Which statement accurately describes the relationship between {a} and {b}?",
     "What is the spatial relationship between {a} and {b}?",
-    "What have {a} and {b} to do with each other?",
+    "What do {a} and {b} have to do with each other?",
 )
 CHAIN_QUESTIONS = (
     "What is the relationship between",
@@ -77,10 +84,10 @@ CHAIN_QUESTIONS = (
 TIED_QUESTIONS = (
     "Which object is {a} {verb}?",
     "Which one among {l} is {a} {verb}?",
-    "What is {a} {verb}: {l}?",
+    "What is {a} {verb}: {o}?",
 )
 
-SHOWN = ("Does {p} show {c}?", "Are these {c} in {p}?", "Is it true that {p} shows {c}?")
+SHOWN = ("Does {p} show {c}?", "Are the things in {p} {c}?", "Is it true that {p} shows {c}?")
 """How a noun that takes a plural verb is asked about."""
 YES_NO_QUESTIONS = {
     "": ("Is {p} {c}?", "Would you say that {p} is {c}?", "Is it true that {p} is {c}?"),
@@ -119,7 +126,7 @@ ORDER_QUESTIONS = {
     "order-left-right": (0, ("List {l} from left to right.", "What is the order of {l} from left to right?",
                              "In which order do {l} stand from left to right?")),
     "order-top-bottom": (1, ("List {l} from top to bottom.", "What is the order of {l} from top to bottom?",
-                             "In which order do {l} stand from top to bottom?")),
+                             "In which order do {l} come from top to bottom?")),
     "order-size": (2, ("List {l} from smallest to largest.", "What is the order of {l} from smallest to largest?",
                        "Sort {l} by size, the smallest first.")),
 }  # fmt: skip
@@ -129,7 +136,7 @@ REAL_QUESTIONS = (
     "Is {p} a real object or a reflection?",
     "Does {p} show a real object or a reflection?",
 )
-IN_MIRROR = ("Is {p} visible in the mirror?", "Is {p} in the mirror?", "Is {p} located within the mirror?")
+IN_MIRROR = ("Is {p} in the mirror?", "Is {p} located within the mirror?")
 WHICH_IN_MIRROR = (
     "Which one among {l} is in the mirror?",
     "Among {l}, which mask is in the mirror?",
@@ -141,6 +148,9 @@ CHOICE_QUESTIONS = {
     "color": ("What is the color of {p} in the image?", "Which of the following describes the color of {p}?"),
     "pattern": ("Which of the following best describes the texture of {p}?",
                 "Which of the following best describes the pattern on {p}?",
+                "What is the texture of {p} in the image?"),
+    "texture": ("Which of the following best describes the texture of {p}?",
+                "Which of the following best describes the surface of {p}?",
                 "What is the texture of {p} in the image?"),
     "material": ("Based on the image, what material is {p} made of?", "What is the primary material of {p}?"),
     "shape": ("Which of the following describes the shape of {p}?", "What is the shape of {p} in the image?"),
@@ -190,8 +200,8 @@ OPTION_FORMS = {
         "{J}.",
     ),
     "shape": ("{w}", "{A}.", "It has the shape of {a}.", "The object is {a}."),
-    "outline": ("{w}", "{W}.", "It is {w}.", "The object is {w}.", "{A} object.", "It has {a} shape."),
-    "size": ("{w}", "{W}.", "It is {w}."),
+    "outline": ("{w}", "{W}.", "It is {w}.", "The object is {w}.", "{A} object.", "It has {a} outline."),
+    "size": ("{w}", "{W}.", "Its size is {w}."),
     "place": ("{w}", "{W}.", "It is {w}."),
 }
 """How an option says a word: `{w}`, `{W}` with a capital, `{a}` with its article, `{A}` both, `{J}` as an
