@@ -57,6 +57,7 @@ def stop_at(monkeypatch):
 
 
 EVERYTHING = {"train": {"average": 0.9, "word_loss": 0.3, "accumulate": 2, "workers": 2}}
+ADAPTERS = {"lora": {"r": 2, "alpha": 4, "dropout": 0.1}}
 
 
 def same_result(first, second):
@@ -84,8 +85,8 @@ def test_a_stopped_run_goes_on_with_the_losses_and_the_weights_of_one_that_was_n
 
 def test_an_evaluation_does_not_change_what_is_learnt(make_recipe, tmp_path):
     held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 3}], "every": 2, "answers": 3, "page": 2}
-    with_it = make_recipe(out=tmp_path / "with", evaluation=held_out, train={"average": 0.9})
-    without = make_recipe(out=tmp_path / "without", train={"average": 0.9})
+    with_it = make_recipe(out=tmp_path / "with", evaluation=held_out, train={"average": 0.9}, **ADAPTERS)
+    without = make_recipe(out=tmp_path / "without", train={"average": 0.9}, **ADAPTERS)
     train(with_it)
     train(without)
     assert losses(with_it.out) == losses(without.out)
@@ -96,6 +97,19 @@ def test_an_evaluation_does_not_change_what_is_learnt(make_recipe, tmp_path):
     assert sorted(path.name for path in (with_it.out / "samples").iterdir()) == [
         f"step-{step:06d}.html" for step in (2, 4, 6)
     ]
+
+
+def test_an_evaluation_that_a_stop_came_before_is_made_up_for(make_recipe, tmp_path, stop_at):
+    held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 3}], "every": 3, "answers": 3, "page": 1}
+    whole, stopped = (make_recipe(out=tmp_path / name, evaluation=held_out, **ADAPTERS) for name in ("whole", "stopped"))
+    train(whole)
+    stop_at(2)
+    assert train(stopped).steps == 3
+    assert not any("eval_loss" in line for line in log(stopped.out))
+    stop_at(-1)
+    train(stopped)
+    assert log(stopped.out) == log(whole.out)
+    assert same_result(stopped.out, whole.out)
 
 
 def test_a_finished_run_has_a_model_that_loads_and_its_settings(make_recipe):
@@ -202,8 +216,6 @@ def test_tensorboard_gets_the_losses(make_recipe):
 
 
 # ---- adapters --------------------------------------------------------------------------------------------------------
-
-ADAPTERS = {"lora": {"r": 2, "alpha": 4, "dropout": 0.1}}
 
 
 def test_adapters_are_resumed_exactly_and_merged_into_a_plain_model(make_recipe, tmp_path, stop_at, small_start):

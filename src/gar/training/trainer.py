@@ -91,6 +91,7 @@ class GroundingTrainer(Trainer):
         self.examine = examine
         self._word_losses: list[torch.Tensor] = []
         self._began: float | None = None
+        self._under_way = False
 
     def get_train_dataloader(self) -> DataLoader:
         """The loader of transformers, its workers left alone by signals."""
@@ -124,8 +125,11 @@ class GroundingTrainer(Trainer):
         """One batch, forward and backward.
 
         Processes share the gradients of whole forward passes by themselves, and those of the first `word_steps`, which
-        are none, here.
+        are none, here. Before the first batch, an evaluation that a stop came before is made up for.
         """
+        if not self._under_way and self._evaluation_is_missing():
+            self.evaluate()
+        self._under_way = True
         loss = super().training_step(*args, **kwargs)
         if self._words_first and self.args.world_size > 1 and self.accelerator.sync_gradients:
             for parameter in self.model.parameters():
@@ -133,6 +137,13 @@ class GroundingTrainer(Trainer):
                     torch.distributed.all_reduce(parameter.grad)
                     parameter.grad /= self.args.world_size
         return loss
+
+    def _evaluation_is_missing(self) -> bool:
+        """Whether the last step that was done should have been followed by an evaluation and was not."""
+        step, args = self.state.global_step, self.args
+        if args.eval_strategy != "steps" or not step or step % self.state.eval_steps or step < args.eval_delay:
+            return False
+        return not any(entry["step"] == step and "eval_loss" in entry for entry in self.state.log_history)
 
     def compute_loss(
         self,
@@ -179,10 +190,13 @@ class GroundingTrainer(Trainer):
         super().log(logs, start_time)
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> EvalLoopOutput:
-        """The held-out loss and what `examine` measures, of the averaged weights where there is an average."""
+        """The held-out loss and what `examine` measures, of the averaged weights where there is an average.
+
+        Random numbers of training stay as they are: a loader draws one whenever it begins.
+        """
         averaged = nullcontext() if self.average is None else self.average.in_place()
         uncompiled = torch.compiler.set_stance("force_eager")  # compiling for a few batches takes longer than they do
-        with averaged, uncompiled:
+        with averaged, uncompiled, torch.random.fork_rng(devices=[]):
             output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
             if self.examine is not None:
                 measured = self.examine(self.accelerator.unwrap_model(self.model), self.state.global_step)
