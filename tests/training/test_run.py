@@ -101,7 +101,9 @@ def test_an_evaluation_does_not_change_what_is_learnt(make_recipe, tmp_path):
 
 def test_an_evaluation_that_a_stop_came_before_is_made_up_for(make_recipe, tmp_path, stop_at):
     held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 3}], "every": 3, "answers": 3, "page": 1}
-    whole, stopped = (make_recipe(out=tmp_path / name, evaluation=held_out, **ADAPTERS) for name in ("whole", "stopped"))
+    whole, stopped = (
+        make_recipe(out=tmp_path / name, evaluation=held_out, **ADAPTERS) for name in ("whole", "stopped")
+    )
     train(whole)
     stop_at(2)
     assert train(stopped).steps == 3
