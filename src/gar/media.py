@@ -35,10 +35,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from gar.errors import MediaError
+from gar.errors import MediaError, RegionError
 from gar.fetching import check_bytes, fetch, read_data_url, short_name, url_name
 
-__all__ = ["FORMATS", "ImageSource", "load_image"]
+__all__ = ["FORMATS", "ImageSource", "load_image", "load_mask"]
 
 ImageSource: TypeAlias = str | Path | bytes | bytearray | Image.Image | NDArray[Any]
 """What `load_image` takes."""
@@ -69,7 +69,7 @@ def load_image(
     allow_hosts: Collection[str] = (),
     max_seconds: float = 30.0,
 ) -> Image.Image:
-    """Load a picture as RGB, turned upright by its EXIF orientation.
+    """Load a picture as RGB, turned upright by its EXIF orientation. What is transparent is shown: alpha is dropped.
 
     Args:
         source: one of
@@ -98,20 +98,51 @@ def load_image(
         return _rgb(source, "the Pillow image", max_pixels)
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
+    image, name = _open(source, max_pixels, max_bytes, allow_hosts, max_seconds)
+    return _rgb(image, name, max_pixels)
+
+
+def load_mask(source: str | Path, *, max_pixels: int = 64_000_000, max_bytes: int = 100_000_000) -> NDArray[np.bool_]:
+    """Load a picture as a mask (H, W): whatever is not black is inside.
+
+    Args:
+        source: a path or a data URL.
+        max_pixels: as in `load_image`.
+        max_bytes: as in `load_image`.
+
+    Raises:
+        MediaError: as `load_image`.
+        RegionError: the picture has an alpha channel, which may say something else than its colors.
+    """
+    image, name = _open(source, max_pixels, max_bytes, (), 0.0)
+    pixels: NDArray[np.uint8] = np.asarray(_rgb(image, name, max_pixels))
+    if image.has_transparency_data:
+        raise RegionError("the picture has an alpha channel; save it without one, black outside the region")
+    return pixels.max(axis=2) > 0
+
+
+def _open(
+    source: str | Path | bytes | bytearray,
+    max_pixels: int,
+    max_bytes: int,
+    allow_hosts: Collection[str],
+    max_seconds: float,
+) -> tuple[Image.Image, str]:
+    """A picture of which the pixels are not read yet, and its name for messages."""
     if isinstance(source, (bytes, bytearray)):
-        return _decode(source, f"the picture of {len(source)} bytes", max_pixels, max_bytes)
+        return _opened(source, f"the picture of {len(source)} bytes", max_pixels, max_bytes)
     if isinstance(source, str) and (scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:)", source)):
         kind = scheme[0].lower()
         if kind == "data":
             data = read_data_url(source, max_bytes)
-            return _decode(data, f"the data URL of {len(source)} characters", max_pixels, max_bytes)
+            return _opened(data, f"the data URL of {len(source)} characters", max_pixels, max_bytes)
         if kind in ("http", "https"):
             data = fetch(source, allow_hosts=allow_hosts, max_bytes=max_bytes, max_seconds=max_seconds)
-            return _decode(data, url_name(source), max_pixels, max_bytes)
+            return _opened(data, url_name(source), max_pixels, max_bytes)
         if source[scheme.end() :].startswith("://"):
             raise MediaError(f"{short_name(source)}: {kind} URLs are not read; allowed are http, https and data")
     if isinstance(source, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return _decode(_read_file(source, max_bytes), short_name(source), max_pixels, max_bytes)
+        return _opened(_read_file(source, max_bytes), short_name(source), max_pixels, max_bytes)
     raise MediaError(
         f"a picture cannot be of type {type(source).__name__}; allowed are a path, bytes, a data URL, "
         "an http(s) URL, a Pillow image and a numpy array"
@@ -140,14 +171,13 @@ def _read_file(path: str | Path, max_bytes: int) -> bytes:
     raise MediaError(f"{name} is {what}; needed is a picture file")
 
 
-def _decode(data: bytes | bytearray, name: str, max_pixels: int, max_bytes: int) -> Image.Image:
-    """A picture from the bytes of a file."""
+def _opened(data: bytes | bytearray, name: str, max_pixels: int, max_bytes: int) -> tuple[Image.Image, str]:
+    """A picture from the bytes of a file, and the name that was given."""
     check_bytes(len(data), name, max_bytes)
     if not data:
         raise MediaError(f"{name} is empty (0 bytes)")
     with _decoding(name, max_pixels):
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    return _rgb(image, name, max_pixels)
+        return Image.open(io.BytesIO(data), formats=FORMATS), name
 
 
 def _rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:

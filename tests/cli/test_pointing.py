@@ -65,13 +65,20 @@ def test_numbers_may_be_negative():
     assert regions_of("--box", "-5,-5,20,20") == [Region.box(-5, -5, 20, 20)]
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "P"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "1", "P"])
 def test_whatever_is_not_black_in_a_mask_file_is_inside(tmp_path, mode):
     inside = np.zeros(SIZE, bool)
     inside[20:40, 30:70] = True
     Image.fromarray(inside.astype(np.uint8) * 255).convert(mode).save(tmp_path / "mask.png")
     (region,) = regions_of("--mask", str(tmp_path / "mask.png"))
     assert (region.to_mask(SIZE) == inside).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_mask_file_with_alpha_is_refused(tmp_path, mode):
+    Image.new("RGBA", SIZE[::-1], (200, 30, 30, 0)).convert(mode).save(tmp_path / "cut.png")
+    with pytest.raises(RegionError, match=r"--mask '.*cut\.png': the picture has an alpha channel; save it without"):
+        regions_of("--mask", str(tmp_path / "cut.png"))
 
 
 def test_a_json_file_may_hold_a_code_an_annotation_or_a_list(tmp_path):

@@ -22,6 +22,13 @@ from gar.serving.limits import Limits
 BOX = {"box": [10, 8, 50, 40]}
 
 
+def cut_out():
+    """A picture of a region with nothing around it, in base64."""
+    buffer = io.BytesIO()
+    Image.new("RGBA", (96, 64)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 @pytest.fixture(scope="module")
 def small(assistant):
     """A server with small limits."""
@@ -127,6 +134,7 @@ def test_values_that_are_not_allowed_are_refused(server, url, change):
         ({"max_tokens": 1000}, "more than the 1024"),
         ({"regions": [{"mask": "AAAA"}]}, "region 0"),
         ({"regions": [{"mask": "!"}]}, "base64"),
+        ({"regions": [{"mask": cut_out()}]}, "region 0: the picture has an alpha channel"),
         ({"regions": [{"rle": {"size": [64, 96], "counts": "zz"}}]}, "region 0"),
         ({"regions": [{"rle": {"size": [64, 96], "counts": [6144]}}]}, "empty"),
         ({"regions": [{"points": [[1, 1]], "labels": [0]}]}, "background"),

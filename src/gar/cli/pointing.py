@@ -9,7 +9,7 @@ What a flag's value may be:
     --point     places "x,y", or "x,y,0" for a place beside the thing; setting radius
     --scribble  places "x,y x,y …"; setting width
     --polygon   places "x,y x,y x,y …", rings apart by ";"
-    --mask      a picture file: whatever is not black is inside
+    --mask      a picture file without alpha: whatever is not black is inside
     --rle       a JSON file: COCO's run-length dictionary or annotation, or a list of them
 
 Settings stand as "name=number" after the places.
@@ -116,12 +116,10 @@ def _read_polygon(value: str) -> list[Region]:
 
 
 def _read_mask(value: str) -> list[Region]:
-    import numpy as np
-
-    from gar.media import load_image
+    from gar.media import load_mask
     from gar.regions import Region
 
-    return [Region.mask(np.asarray(load_image(Path(value))).any(axis=2))]
+    return [Region.mask(load_mask(Path(value)))]
 
 
 def _read_rle(value: str) -> list[Region]:

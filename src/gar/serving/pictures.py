@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from gar.errors import MediaError, RegionError
 from gar.fetching import Address, fetch, is_public, read_data_url, short_name
-from gar.media import FORMATS, load_image
+from gar.media import FORMATS, load_image, load_mask
 from gar.regions import Region
 from gar.serving.limits import Limits
 from gar.serving.wire import BoxSpec, MaskSpec, PointsSpec, PolygonSpec, RegionSpec, RleSpec, ScribbleSpec
@@ -99,9 +99,9 @@ class Pictures:
                 return Region.rle({"size": spec.rle.size, "counts": spec.rle.counts})
             case MaskSpec():
                 url = spec.mask if spec.mask[:5].lower() == "data:" else f"data:;base64,{spec.mask}"
-                drawn = load_image(url, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
-                _check_size((drawn.height, drawn.width), size)
-                return Region.mask(np.asarray(drawn).any(axis=2))
+                inside = load_mask(url, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
+                _check_size(inside.shape, size)
+                return Region.mask(inside)
 
 
 def _check_size(own: Sequence[int], size: tuple[int, int]) -> None:
