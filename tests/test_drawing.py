@@ -60,6 +60,13 @@ def test_the_inside_is_mixed_with_the_color_of_the_prompt():
         assert drawn.getpixel((x, 25)) == pytest.approx(expected, abs=2)
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_contour_of_a_thing_is_seen_on_what_it_lies_on(order):
+    regions = [Region.box(100, 100, 900, 900, whole=True), Region.box(100, 400, 500, 700, whole=True)]
+    drawn = draw_regions(gray(1000, 1000), [regions[index] for index in order], opacity=0.0, numbers=False)
+    assert drawn.getpixel((100, 550)) == prompt_color(order.index(1))
+
+
 def test_without_opacity_only_contour_and_tag_are_drawn():
     drawn = draw_regions(gray(100, 100), [Region.box(20, 20, 80, 80, whole=True)], opacity=0.0, numbers=False)
     assert drawn.getpixel((50, 50)) == GRAY

@@ -4,7 +4,7 @@ Choices:
     - One color a prompt, in the order of the prompts: `<Prompt0>` is red, `<Prompt1>` green, and so on. The
       tag carries the number of the prompt, so that nobody has to tell red from green.
     - A translucent fill, a contour with a thin white rim (seen on any background), and the tag beside the
-      region rather than on it: a tag must not hide a small thing.
+      region rather than on it: a tag must not hide a small thing. Contours of small regions lie on those of large ones.
     - Every length grows with the picture, because large pictures are looked at scaled down.
     - Pillow and numpy only, and Pillow's own scalable font: nothing to install, the same picture everywhere.
 
@@ -91,8 +91,8 @@ def draw_regions(
     line = max(2, round(0.004 * side))
     for index, mask in enumerate(masks):
         drawn.paste(prompt_color(index), mask=_alpha(mask, opacity))
-    for index, mask in enumerate(masks):
-        _draw_contour(drawn, mask, prompt_color(index), line)
+    for index in sorted(range(len(masks)), key=lambda index: -np.count_nonzero(masks[index])):
+        _draw_contour(drawn, masks[index], prompt_color(index), line)
     if numbers and masks:
         _draw_tags(drawn, masks, font_size=max(12, round(0.03 * side)), gap=line)
     return drawn
