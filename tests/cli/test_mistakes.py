@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gar.cli import app, main
 from gar.errors import GARError
@@ -67,6 +69,18 @@ def test_the_help_of_each_command_has_examples(capsys, name):
     out = capsys.readouterr().out
     assert "Examples" in out
     assert f"gar {name}" in out.split("Examples")[1]
+
+
+@pytest.mark.parametrize("drawn", ["cat.png", "link.png", "mask.png"])
+def test_a_drawing_does_not_take_the_place_of_what_was_given(capsys, tmp_path, monkeypatch, drawn):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat.png", "mask.png"):
+        Image.new("RGB", (20, 20), "white").save(name)
+    (tmp_path / "link.png").symlink_to("cat.png")
+    before = [Path(name).read_bytes() for name in ("cat.png", "mask.png")]
+    assert main(["describe", "cat.png", "--mask", "mask.png", "--draw", drawn]) == 2
+    assert capsys.readouterr().err.startswith(f"gar: --draw {drawn} is the same file as ")
+    assert [Path(name).read_bytes() for name in ("cat.png", "mask.png")] == before
 
 
 def test_the_version_is_printed(capsys):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gar.cli.pointing import regions_from_flags
 from gar.cli.writing import check_picture_path, write_picture
+from gar.errors import InputError
 
 if TYPE_CHECKING:
     import typer
@@ -67,11 +68,14 @@ def open_view(
 
     Raises:
         InputError: If there is no region, a region is malformed or does not fit, the picture cannot be read,
-            or `draw` cannot be written.
+            or `draw` cannot be written, or would replace the picture or a mask.
     """
     regions = regions_from_flags(ctx, region_flags)
     if draw is not None:
         check_picture_path(draw)
+        for given in (picture, *(region_flags.get("mask") or ())):
+            if _same_file(draw, given):
+                raise InputError(f"--draw {draw} is the same file as {given}, which it would replace")
 
     from gar.media import load_image
 
@@ -79,3 +83,10 @@ def open_view(
     for region in regions:
         region.to_mask((image.height, image.width))
     return View(image, regions, draw)
+
+
+def _same_file(path: Path, given: str) -> bool:
+    try:
+        return path.samefile(given)
+    except (OSError, ValueError):  # one of them is not there, or is a URL
+        return False
