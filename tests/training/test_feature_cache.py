@@ -2,11 +2,13 @@
 
 import copy
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from gar import GARConfig, InputError
@@ -16,6 +18,7 @@ from gar.training.recipe import Scratch, Start, WorldData, read_recipe
 from gar.training.samples import Skipped
 from gar.training.scratch import build_from_scratch
 from gar.training.sources.source import Source
+from gar.training.sources.specs import FolderData
 
 
 class Torn(Source):
@@ -140,8 +143,8 @@ def make_cache(pretrained, world, tmp_path):
     model.save_pretrained(tmp_path / "start")
     processor.save_pretrained(tmp_path / "start")
 
-    def make(scenes=5, variants=1):
-        data = (WorldData(kind="world", scenes=scenes),)
+    def make(scenes=5, variants=1, data=None):
+        data = data or (WorldData(kind="world", scenes=scenes),)
         start = Start(start=str(tmp_path / "start"), closeup_size=64)
         return FeatureCache(tmp_path / "caches", start, data, seed=0, variants=variants, shard=2)
 
@@ -175,6 +178,24 @@ def test_another_choice_of_data_is_another_cache(make_cache, tmp_path):
     make_cache(scenes=1).make(workers=0)
     make_cache(scenes=1, variants=2).make(workers=0)
     make_cache(scenes=2).make(workers=0)
+    assert len(list((tmp_path / "caches").iterdir())) == 3
+
+
+def test_changed_files_are_another_cache(make_cache, tmp_path):
+    data = (FolderData(kind="folder", path=tmp_path / "pictures"),)
+    (tmp_path / "pictures").mkdir()
+    picture, mask, text = (tmp_path / "pictures" / name for name in ("a.png", "a.mask.png", "a.txt"))
+    for file in (picture, mask):
+        Image.new("RGB", (64, 64), "white").save(file)
+    text.write_text("A wall.")
+    make_cache(data=data).make(workers=0)
+    make_cache(data=data).make(workers=0)
+    assert len(list((tmp_path / "caches").iterdir())) == 1
+    text.write_text("A dark wall.")
+    told = make_cache(data=data).make(workers=0).draw(0, 0).turns
+    assert told[0][1] == "A dark wall."
+    os.utime(picture, ns=(0, 0))
+    make_cache(data=data).make(workers=0)
     assert len(list((tmp_path / "caches").iterdir())) == 3
 
 

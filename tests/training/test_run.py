@@ -309,7 +309,7 @@ def test_sources_are_mixed_and_grouped_by_length(make_recipe, photographs):
     world = {"kind": "world", "scenes": 6}
     recipe = make_recipe(data=[photographs | {"weight": 2}, world], train={"group_by_length": True, "steps": 4})
     assert train(recipe).steps == 4
-    assert np.load(recipe.out / "lengths.npy").shape == (1, 2 * 8 + 6)
+    assert np.load(recipe.out / "lengths.npz")["lengths"].shape == (1, 2 * 8 + 6)
 
 
 def test_a_model_from_nothing_learns_from_kept_features_and_is_evaluated_on_pictures(

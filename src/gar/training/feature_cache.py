@@ -4,8 +4,8 @@ The stem is the costly part of looking at a picture and never changes while trai
 source can be kept. A cache is a folder of shards, each two files written whole: `NAME.jsonl`, one record an item (its
 samples in several epochs, masks as RLE), and `NAME.safetensors`, the features of its pictures in float16 and, where the
 model wants close-ups, what the stem sees of regions in them. Making it can be stopped anywhere: shards that are there
-are not made again. The folder's name tells the data, the stem and the way of cutting tiles apart, so that a cache is
-never taken for another.
+are not made again. The folder's name tells the data, its files, the stem and the way of cutting tiles apart, so that a
+cache is never taken for another.
 
 Shapes: T tiles of a picture, N patches of a tile, C channels.
 """
@@ -40,7 +40,7 @@ from gar.training.progress import watched
 from gar.training.recipe import DataSource, Start
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.source import Source
-from gar.training.sources.specs import open_mixture
+from gar.training.sources.specs import fingerprint, open_mixture
 from gar.training.start import load_start
 
 __all__ = ["CachedSource", "FeatureCache"]
@@ -77,7 +77,7 @@ class FeatureCache:
         """
         processor, stem = self.load_stem()
         source = self.open_source(processor)
-        folder = self.folder / self._name(processor, stem)
+        folder = self.folder / self._name(source, processor, stem)
         folder.mkdir(parents=True, exist_ok=True)
         numbers = [number for number in range(-(-len(source) // self.shard)) if not _complete(folder, number)]
         if numbers:
@@ -106,7 +106,7 @@ class FeatureCache:
             raise InputError(f"cache: the model {self.model.start!r} has no pretrained stem")
         return processor, stem.requires_grad_(False)
 
-    def _name(self, processor: GARProcessor, stem: EfficientNetLiteStem) -> str:
+    def _name(self, source: Source, processor: GARProcessor, stem: EfficientNetLiteStem) -> str:
         facts = {
             "format": _FORMAT,
             "data": [spec.model_dump(mode="json") for spec in self.data],
@@ -118,6 +118,8 @@ class FeatureCache:
             "thumbnail": processor.config.use_thumbnail,
             "version": __version__,
         }
+        if files := fingerprint(self.data):
+            facts |= {"files": files, "items": len(source)}
         if processor.config.region_crops:
             facts["crops"] = True
         if size := processor.config.closeup_size:

@@ -1,7 +1,8 @@
 """How long each item of the data is, in tokens, for batches of similar length.
 
 Most of a text is image tokens, whose number hangs on the shape of the picture, so every item is read once, by several
-processes. The lengths are kept in a file and measured again only if the number of items or of epochs has changed.
+processes. The lengths are kept in a file and measured again only if the number of items or of epochs, or a file that
+the data comes from, has changed.
 """
 
 from __future__ import annotations
@@ -34,28 +35,30 @@ class _Lengths(Dataset[int]):
 
 
 def measure_lengths(
-    source: Source, collator: SampleCollator, file: Path, *, epochs: int, workers: int
+    source: Source, collator: SampleCollator, file: Path, *, epochs: int, workers: int, fingerprint: str = ""
 ) -> NDArray[np.int64]:
     """Measures each item as it is in each of the first epochs.
 
     Args:
         source: The data.
         collator: Makes texts of samples.
-        file: Where the lengths are kept, a `.npy`.
+        file: Where the lengths are kept, a `.npz`.
         epochs: How many; what an item is asked differs from one to the next.
         workers: Processes that read; 0 reads in this one.
+        fingerprint: Of the files that the data comes from; lengths that were measured of others are not taken.
 
     Returns:
         (epochs, items) tokens of each; 0 for an item that cannot be used.
     """
     if file.exists():
-        kept: NDArray[np.int64] = np.load(file, allow_pickle=False)
-        if kept.shape == (epochs, len(source)):
-            return kept
+        with np.load(file, allow_pickle=False) as kept:
+            lengths: NDArray[np.int64] = kept["lengths"]
+            if lengths.shape == (epochs, len(source)) and kept["fingerprint"] == fingerprint:
+                return lengths
     loader = DataLoader(_Lengths(source, collator, epochs), batch_size=32, num_workers=workers)
     batches = [batch.numpy() for batch in watched(loader, "lengths", total=len(loader))]
     lengths = np.concatenate(batches).astype(np.int64).reshape(epochs, len(source))
-    partial = file.with_name(f".{file.stem}.partial.npy")
-    np.save(partial, lengths)
+    partial = file.with_name(f".{file.stem}.partial.npz")
+    np.savez(partial, lengths=lengths, fingerprint=np.array(fingerprint))
     partial.replace(file)
     return lengths

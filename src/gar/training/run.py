@@ -48,7 +48,7 @@ from gar.training.result import save_result
 from gar.training.samples import Skipped
 from gar.training.scratch import build_from_scratch
 from gar.training.sources.source import Source
-from gar.training.sources.specs import open_mixture
+from gar.training.sources.specs import fingerprint, open_mixture
 from gar.training.start import load_start
 from gar.training.tokenizer import MAX_PROMPTS
 from gar.training.trainer import GroundingTrainer
@@ -282,9 +282,10 @@ def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collat
         lengths = measure_lengths(
             source,
             collator,
-            recipe.out / "lengths.npy",
+            recipe.out / "lengths.npz",
             epochs=min(variants, math.ceil(steps * batch / len(source))),
             workers=training.workers,
+            fingerprint=fingerprint(recipe.data),
         )
     return Course(source, steps=steps, batch=batch, seed=recipe.seed, lengths=lengths, lessons=recipe.train.lessons)
 

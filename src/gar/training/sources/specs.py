@@ -6,6 +6,8 @@ the setting. Light to import: what reads the data is imported when a source is o
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,7 +22,19 @@ except ImportError as error:
 if TYPE_CHECKING:
     from gar.training.sources.source import Mixture, Source
 
-__all__ = ["CocoData", "FolderData", "PanopticData", "PublishedData", "SourceSpec", "open_mixture", "open_source"]
+__all__ = [
+    "CocoData",
+    "FolderData",
+    "PanopticData",
+    "PublishedData",
+    "SourceSpec",
+    "fingerprint",
+    "open_mixture",
+    "open_source",
+]
+
+_READ = (".json", ".jsonl", ".arrow", ".parquet", ".txt", ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+"""Endings of files that sources read."""
 
 
 class _Data(BaseModel):
@@ -30,6 +44,13 @@ class _Data(BaseModel):
 
     weight: int = Field(1, ge=1)
     """How often the source is gone through in one epoch."""
+
+    def files(self) -> list[tuple[str, int, int]]:
+        """Name, bytes and time of change (ns) of each file that is named or lies in a folder that is."""
+        named = [path for _, path in self if isinstance(path, Path)]
+        files = [file for path in named for file in (path.iterdir() if path.is_dir() else [path])]
+        known = [(file.name, file.stat()) for file in files if file.suffix.lower() in _READ and file.is_file()]
+        return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in known)
 
 
 class PublishedData(_Data):
@@ -146,6 +167,15 @@ def open_mixture(specs: Sequence[Mapping[str, Any] | SourceSpec], *, seed: int =
 
     parsed = [_parsed(spec) for spec in specs]
     return Mixture([spec.open(seed, max_regions) for spec in parsed], [spec.weight for spec in parsed])
+
+
+def fingerprint(specs: Sequence[Any]) -> str:
+    """Tells apart what sources read at different times; empty if none reads files.
+
+    Files in folders within folders are not looked at.
+    """
+    files = [spec.files() for spec in specs if isinstance(spec, _Data)]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest() if files else ""
 
 
 def _parsed(spec: Mapping[str, Any] | SourceSpec) -> SourceSpec:
