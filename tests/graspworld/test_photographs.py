@@ -284,3 +284,12 @@ def test_no_color_is_right_of_photographs_because_it_is_offered():
         right, wrong = offered[word, True], offered[word, False]
         assert right + wrong > 80
         assert right / (right + wrong) < 0.45
+
+
+def test_a_list_is_found_where_coco_has_it(tmp_path):
+    folder = tmp_path / "val2017"
+    folder.mkdir()
+    coco(folder, [POLYGON])
+    (tmp_path / "annotations").mkdir()
+    (folder / "instances.json").rename(tmp_path / "annotations" / "instances_val2017.json")
+    assert [noun for noun, _ in open_photographs(folder)[0].read()[1]] == ["computer mouse"]

@@ -2,7 +2,8 @@
 
 Choices:
 - Two forms are known: COCO's instance JSON (`instances*.json` in the folder, or `instances_NAME.json` beside the
-  folder NAME), and `boxes.json`, a list of `{"file_name", "words", "box_xyxy"}`, whose boxes become masks.
+  folder NAME or in `annotations` there), and `boxes.json`, a list of `{"file_name", "words", "box_xyxy"}`, whose boxes
+  become masks.
 - The whole list is read when the folder is opened, pictures and masks one at a time. An entry that cannot be used is
   skipped and named (`Photographs.skipped`); crowds, as COCO marks them, are no objects.
 - Masks lie beside one another in memory, so a large picture with many of them is made smaller, and its masks with it.
@@ -108,7 +109,7 @@ def open_photographs(folder: str | Path) -> Photographs:
 
     Args:
         folder: A folder of pictures with `boxes.json` or one `instances*.json` in it, or with `instances_NAME.json`
-            beside it.
+            beside it or in `annotations` beside it, as COCO has it.
 
     Raises:
         MediaError: There is no such folder or list, a picture of the list is missing, a category has a name that
@@ -139,9 +140,8 @@ def _list_of(folder: Path) -> Path:
     if (folder / "boxes.json").is_file():
         return folder / "boxes.json"
     lists = sorted(folder.glob("instances*.json"))
-    beside = folder.parent / f"instances_{folder.name}.json"
-    if beside.is_file():
-        lists.append(beside)
+    name = f"instances_{folder.name}.json"
+    lists += [path for path in (folder.parent / name, folder.parent / "annotations" / name) if path.is_file()]
     if len(lists) != 1:
         names = ", ".join(path.name for path in lists) or "none"
         raise MediaError(f"{str(folder)!r} must have boxes.json or one instances*.json; found: {names}")
