@@ -10,19 +10,28 @@ from PIL import Image
 
 from gar import CheckpointError
 from gar.training.averaging import AveragedWeights
-from gar.training.reporting import draw_curves, last_complete, stop_signals
+from gar.training.reporting import begin_checkpoint, draw_curves, last_complete, stop_signals
 
 
 def test_a_checkpoint_that_a_kill_cut_short_is_removed_and_the_one_before_taken_up(tmp_path):
-    for step in (2, 4, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "model.safetensors").touch()
-    assert not (tmp_path / "nothing").exists()
     assert last_complete(tmp_path / "nothing") is None
+    for step in (2, 4, 10):
+        begin_checkpoint(tmp_path / f"checkpoint-{step}")
+        (tmp_path / f"checkpoint-{step}" / "model.safetensors").touch()
     for step in (2, 4):
-        (tmp_path / f"checkpoint-{step}" / "complete").touch()
+        (tmp_path / f"checkpoint-{step}" / "partial").rename(tmp_path / f"checkpoint-{step}" / "complete")
     assert last_complete(tmp_path) == tmp_path / "checkpoint-4"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-2", "checkpoint-4"]
+
+
+def test_what_others_put_beside_checkpoints_is_left_alone(tmp_path):
+    others = {"checkpoint-4-backup", "checkpoint-old", "checkpoint-12"}
+    for name in others:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").touch()
+    (tmp_path / "checkpoint-4-backup" / "complete").touch()
+    assert last_complete(tmp_path) is None
+    assert {path.name for path in tmp_path.iterdir()} == others
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

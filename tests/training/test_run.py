@@ -168,6 +168,36 @@ def test_a_finished_run_goes_on_when_it_is_given_more_steps(make_recipe):
     assert [step for step, _ in losses(recipe.out)] == [*range(1, 9)]
 
 
+def test_other_settings_in_the_folder_of_a_run_are_refused_before_anything_is_written(make_recipe):
+    first = make_recipe()
+    train(first)
+    before = {path: path.stat().st_mtime_ns for path in first.out.rglob("*")}
+    others = {
+        r"train\.learning_rate 0\.001, not 0\.5": {"train": {"learning_rate": 0.5}},
+        r"train\.freeze \[\], not \['vision'\]": {"train": {"freeze": ["vision"]}},
+        r"lora None, not \{'r': 2": {"lora": {"r": 2}},
+        r"data\.0\.scenes 12, not 13": {"data": [{"kind": "world", "scenes": 13, "turns": 3}]},
+        r"data\.1 None, not \{'kind': 'world'": {"data": [{"kind": "world", "scenes": 12, "turns": 3}] * 2},
+        r"2 samples a step \(.*\), not 6": {"train": {"batch_size": 3, "accumulate": 2}},
+    }
+    for message, changed in others.items():
+        with pytest.raises(InputError, match=f"was begun with {message}"):
+            train(make_recipe(**changed))
+    assert {path: path.stat().st_mtime_ns for path in first.out.rglob("*")} == before
+
+
+def test_a_run_goes_on_with_what_changes_how_it_is_done_and_not_what_is_learnt(make_recipe, tmp_path, stop_at):
+    whole, stopped = (make_recipe(out=tmp_path / name) for name in ("whole", "stopped"))
+    train(whole)
+    stop_at(2)
+    train(stopped)
+    stop_at(-1)
+    held_out = {"data": [{"kind": "world", "split": "held-out", "scenes": 2}], "every": 4, "answers": 0, "page": 0}
+    changed = {"save_every": 9, "evaluation": held_out, "train": {"batch_size": 1, "accumulate": 2, "workers": 1}}
+    assert train(make_recipe(out=stopped.out, **changed)).steps == 6
+    assert [loss for _, loss in losses(stopped.out)] == pytest.approx([loss for _, loss in losses(whole.out)], rel=1e-4)
+
+
 def test_frozen_parts_stay_as_they_are_and_others_learn(make_recipe, small_start):
     recipe = make_recipe(train={"freeze": ["vision", "connector"]}, result_dtype="float32")
     train(recipe)

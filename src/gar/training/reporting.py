@@ -2,12 +2,13 @@
 
 log.jsonl        one line of JSON a logged step or evaluation; after a resume, as if there had been no stop
 curves.png       losses and learning rate over the steps
-checkpoints/     a checkpoint is whole once it has the file `complete`
+checkpoints/     the last two; one is begun with a file `partial`, which is called `complete` once it is whole
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -20,17 +21,32 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from gar.errors import InputError
 from gar.training.averaging import AveragedWeights
 
 if TYPE_CHECKING:
     from accelerate import PartialState
 
-__all__ = ["Reporter", "StopSignal", "draw_curves", "last_complete", "stop_signals", "write_whole"]
+__all__ = [
+    "Reporter",
+    "StopSignal",
+    "begin_checkpoint",
+    "check_batch",
+    "draw_curves",
+    "last_complete",
+    "stop_signals",
+    "write_whole",
+]
 
 AVERAGE = "average.safetensors"
 """The moving average of the weights, in a checkpoint."""
 
 _COMPLETE = "complete"
+"""The file of a whole checkpoint; it says how many samples a step has."""
+_PARTIAL = "partial"
+"""The file of one that is being written."""
+_KEPT = 2
+"""Whole checkpoints that are kept."""
 _SECONDS = 10.0
 """Between lines that tell a person how far it is, at least."""
 
@@ -60,14 +76,43 @@ def stop_signals() -> Iterator[StopSignal]:
             signal.signal(number, handler)
 
 
+def begin_checkpoint(folder: Path) -> None:
+    """Marks a checkpoint as ours, and not whole yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _PARTIAL).touch()
+
+
 def last_complete(checkpoints: Path) -> Path | None:
-    """The newest whole checkpoint of a folder; halves that a kill has left are removed."""
-    found = {int(path.name.rpartition("-")[2]): path for path in checkpoints.glob("checkpoint-*")}
-    whole = {step: path for step, path in found.items() if (path / _COMPLETE).exists()}
+    """The newest whole checkpoint of a folder; halves of ours that a kill has left are removed."""
     if _processes().is_main_process:
-        for step in found.keys() - whole.keys():
-            shutil.rmtree(found[step])
+        for path in _checkpoints(checkpoints, _PARTIAL).values():
+            shutil.rmtree(path)
+    whole = _checkpoints(checkpoints, _COMPLETE)
     return whole[max(whole)] if whole else None
+
+
+def _checkpoints(folder: Path, mark: str) -> dict[int, Path]:
+    """Checkpoints that have a file, by their steps."""
+    found = ((re.fullmatch(r"checkpoint-(\d+)", path.name), path) for path in folder.glob("checkpoint-*"))
+    return {int(match[1]): path for match, path in found if match and (path / mark).exists()}
+
+
+def check_batch(checkpoint: Path, batch: int) -> None:
+    """Refuses to go on with steps of another size, which would begin elsewhere in the data.
+
+    Args:
+        checkpoint: A whole one.
+        batch: Samples of a step, those of all processes and accumulated batches together.
+
+    Raises:
+        InputError: The checkpoint's steps have more or fewer.
+    """
+    before = (checkpoint / _COMPLETE).read_text(encoding="utf-8").strip()
+    if before and int(before) != batch:
+        raise InputError(
+            f"{checkpoint.parent.parent} was begun with {before} samples a step (train.batch_size × train.accumulate × "
+            f"processes), not {batch}; remove it or choose another folder"
+        )
 
 
 class Reporter(TrainerCallback):
@@ -76,14 +121,16 @@ class Reporter(TrainerCallback):
     Args:
         folder: The run's folder.
         epochs: How often the data is gone through in all.
+        batch: Samples of a step.
         average: The moving average of the weights, if there is one.
     """
 
-    def __init__(self, folder: Path, *, epochs: float, average: AveragedWeights | None):
+    def __init__(self, folder: Path, *, epochs: float, batch: int, average: AveragedWeights | None):
         self.log = folder / "log.jsonl"
         self.curves = folder / "curves.png"
         self.stop = StopSignal()
         self.epochs = epochs
+        self.batch = batch
         self.average = average
         self.console = Console(stderr=True, highlight=False)
         self._told = 0.0
@@ -140,14 +187,19 @@ class Reporter(TrainerCallback):
         )
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Completes a checkpoint."""
+        """Completes a checkpoint and removes those that are too old."""
         processes = _processes()
         processes.wait_for_everyone()
         if state.is_world_process_zero:
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            checkpoints = Path(args.output_dir)
+            folder = checkpoints / f"checkpoint-{state.global_step}"
             if self.average is not None:
                 self.average.save(folder / AVERAGE)
-            (folder / _COMPLETE).touch()
+            (folder / _PARTIAL).write_text(f"{self.batch}\n", encoding="utf-8")
+            (folder / _PARTIAL).replace(folder / _COMPLETE)
+            whole = _checkpoints(checkpoints, _COMPLETE)
+            for step in sorted(whole)[:-_KEPT]:
+                shutil.rmtree(whole[step])
             draw_curves(state.log_history, self.curves)
         processes.wait_for_everyone()
 

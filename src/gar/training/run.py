@@ -34,6 +34,7 @@ from gar.errors import InputError, MissingExtraError
 from gar.processing import GARProcessor
 from gar.training.adapters import add_adapters
 from gar.training.averaging import AveragedWeights
+from gar.training.begun import check_settings
 from gar.training.collator import SampleCollator
 from gar.training.course import Course
 from gar.training.examination import Examination
@@ -43,7 +44,15 @@ from gar.training.packing import PACKED_ATTENTION, packed_attention
 from gar.training.parts import freeze
 from gar.training.precision import settle_precision
 from gar.training.recipe import Recipe, Start, Words, to_yaml
-from gar.training.reporting import AVERAGE, Reporter, draw_curves, last_complete, stop_signals, write_whole
+from gar.training.reporting import (
+    AVERAGE,
+    Reporter,
+    check_batch,
+    draw_curves,
+    last_complete,
+    stop_signals,
+    write_whole,
+)
 from gar.training.result import save_result
 from gar.training.samples import Skipped
 from gar.training.scratch import build_from_scratch
@@ -88,7 +97,8 @@ def train(recipe: Recipe) -> Outcome:
         What became of it: finished, or stopped by SIGTERM or Ctrl-C with a checkpoint written.
 
     Raises:
-        InputError: A setting, the data, or all items of a batch cannot be used.
+        InputError: A setting, the data, or all items of a batch cannot be used; or the run was begun with other
+            settings.
         CheckpointError: The model to begin with cannot be loaded.
         MissingExtraError: A setting needs a package that is not installed.
     """
@@ -97,7 +107,11 @@ def train(recipe: Recipe) -> Outcome:
     for lesson in recipe.train.lessons:  # before features are made, which takes long
         check_kinds(lesson.kinds, "train.lessons")
     logging.disable_progress_bar()
+    check_settings(recipe)
     args = _arguments(recipe)
+    checkpoint = last_complete(Path(args.output_dir))
+    if checkpoint is not None:
+        check_batch(checkpoint, _samples_a_step(recipe, args))
     with args.main_process_first(local=False, desc="start"):
         start = _prepare_start(recipe)
     model, processor = _load_model(recipe, start)
@@ -112,7 +126,6 @@ def train(recipe: Recipe) -> Outcome:
     if recipe.train.schedule == "warmup_stable_decay":
         args.lr_scheduler_kwargs = {"num_decay_steps": course.steps // 5}
     trainer, reporter = _make_trainer(recipe, args, model, collator, course)
-    checkpoint = last_complete(Path(args.output_dir))
     if args.should_save:
         _begin_folder(recipe, None if checkpoint else course.source.skipped)
     if checkpoint is not None and reporter.average is not None:
@@ -179,7 +192,6 @@ def _arguments(recipe: Recipe) -> TrainingArguments:
         activation_checkpointing_kwargs={"use_reentrant": False} if training.gradient_checkpointing else None,
         logging_steps=recipe.log_every,
         save_steps=recipe.save_every,
-        save_total_limit=2,
         eval_strategy="no" if evaluation is None else "steps",
         eval_steps=None if evaluation is None else evaluation.every,
         eval_delay=training.word_steps + 1,  # until then nothing is written
@@ -272,9 +284,13 @@ def _open_held_out(recipe: Recipe, processor: GARProcessor) -> Source:
     return open_mixture(data, seed=_DATA_SEED, max_regions=processor.config.max_regions)
 
 
+def _samples_a_step(recipe: Recipe, args: TrainingArguments) -> int:
+    return recipe.train.batch_size * recipe.train.accumulate * args.world_size
+
+
 def _plan_course(recipe: Recipe, args: TrainingArguments, source: Source, collator: SampleCollator) -> Course:
     training = recipe.train
-    batch = training.batch_size * training.accumulate * args.world_size
+    batch = _samples_a_step(recipe, args)
     steps = training.steps or math.ceil((training.epochs or 0.0) * len(source) / batch)
     lengths = None
     if training.group_by_length:
@@ -295,7 +311,7 @@ def _make_trainer(
 ) -> tuple[GroundingTrainer, Reporter]:
     training, evaluation, processor = recipe.train, recipe.evaluation, collator.processor
     average = AveragedWeights(model, training.average) if training.average else None
-    reporter = Reporter(recipe.out, epochs=course.epochs, average=average)
+    reporter = Reporter(recipe.out, epochs=course.epochs, batch=course.batch, average=average)
     held_out = examine = None
     if evaluation is not None:
         held_out = _open_held_out(recipe, processor)

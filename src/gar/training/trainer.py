@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from gar.model.modeling import VISION_INPUTS
 from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.parts import parameter_groups
+from gar.training.reporting import begin_checkpoint
 from gar.training.words import word_loss
 
 __all__ = ["GroundingTrainer", "answer_weights"]
@@ -203,6 +205,12 @@ class GroundingTrainer(Trainer):
                 output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in measured.items()})
         self._began = None
         return output
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        """The checkpoint of transformers, marked as one that is not whole yet."""
+        if self.args.should_save:
+            begin_checkpoint(Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}")
+        super()._save_checkpoint(*args, **kwargs)
 
 
 def _sheltered(loader: DataLoader) -> DataLoader:

@@ -8,13 +8,11 @@ training from its last checkpoint, asking from the next scene.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import yaml
 from rich.console import Console
 
 from gar.assistant import load
-from gar.errors import InputError
+from gar.training.begun import OWN_PLACES, check_settings
 from gar.training.experiments.asking import answered, ask_model
 from gar.training.experiments.plan import Run
 from gar.training.precision import settle_precision
@@ -24,9 +22,6 @@ __all__ = ["ANSWERS", "do_runs", "is_complete", "is_trained"]
 
 ANSWERS = "answers.jsonl"
 """The file of answers, in a run's folder."""
-
-_OWN_PLACES = ("out", "folder", "weights")
-"""Settings that say where a run is and what it needs, and may change when they are moved."""
 
 
 def is_trained(run: Run) -> bool:
@@ -56,7 +51,7 @@ def do_runs(runs: Sequence[Run], *, asked: int) -> int | None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for run in runs:
         for part in run.parts:
-            _check_settings(part)
+            check_settings(settle_precision(part.recipe), OWN_PLACES)
     missing = [run for run in runs if not is_complete(run, asked=asked)]
     console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are complete", style="dim")
     for place, run in enumerate(missing, 1):
@@ -71,32 +66,3 @@ def do_runs(runs: Sequence[Run], *, asked: int) -> int | None:
         assistant = load(run.recipe.out / "result")
         ask_model(assistant, run.recipe.out / ANSWERS, scenes=asked, name=run.name)
     return None
-
-
-def _check_settings(run: Run) -> None:
-    """Raises an `InputError` if a run was begun with other settings; what its file does not know yet is as before."""
-    file = run.recipe.out / "recipe.yaml"
-    if not file.exists():
-        return
-    before = _flat(yaml.safe_load(file.read_text(encoding="utf-8")))
-    now = _flat(settle_precision(run.recipe).model_dump(mode="json"))
-    for name, value in before.items():
-        if value != now.get(name):
-            raise InputError(
-                f"{run.recipe.out} was begun with {name} {value!r}, not {now.get(name)!r}; "
-                f"remove it or choose another folder"
-            )
-
-
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted names and values of nested settings, without those that say where a run is."""
-    if isinstance(values, dict):
-        parts = {name: value for name, value in values.items() if name not in _OWN_PLACES}
-    elif isinstance(values, list):
-        parts = dict(enumerate(values))
-    else:
-        return {prefix: values}
-    flat: dict[str, Any] = {}
-    for name, value in parts.items():
-        flat |= _flat(value, f"{prefix}.{name}" if prefix else str(name))
-    return flat
