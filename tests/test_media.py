@@ -395,6 +395,11 @@ def test_a_url_is_fetched_only_from_a_host_that_is_allowed_by_name(server: str):
     assert load_image(f"{server}/with space.png", allow_hosts=["127.0.0.1"]).size == (6, 4)
 
 
+def test_why_a_server_cannot_be_reached_is_told_in_words():
+    with pytest.raises(MediaError, match=r"cannot be fetched: Connection refused$"):
+        load_image("http://127.0.0.1:9/picture.png", allow_hosts=["127.0.0.1"])
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

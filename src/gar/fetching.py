@@ -96,7 +96,8 @@ def fetch(
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
             # An AttributeError, too, is a connection that was hung up while it was being read.
             late = time.monotonic() >= deadline
-            reason = f"more than {max_seconds:g} s (max_seconds)" if late else type(error).__name__
+            said = error.strerror if isinstance(error, OSError) else None
+            reason = f"more than {max_seconds:g} s (max_seconds)" if late else said or type(error).__name__
             raise MediaError(f"{name} cannot be fetched: {reason}") from error
         if time.monotonic() >= deadline:  # hung up, which reads like the end of the data
             raise MediaError(f"{name} cannot be fetched: more than {max_seconds:g} s (max_seconds)")
@@ -243,7 +244,7 @@ def _checked_url(url: str, hosts: set[str]) -> SplitResult:
         allowed = ", ".join(sorted(hosts)) or "none"
         raise MediaError(
             f"{name}: host {short_name(host)} is not allowed (allowed: {allowed}); "
-            f"to fetch from it pass allow_hosts=[{short_name(host)}]"
+            f"to fetch from it: allow_hosts=[{short_name(host)}], or --allow-host {host[:80]} on the command line"
         )
     return parts
 

@@ -116,6 +116,11 @@ def test_a_text_longer_than_the_model_can_hold_is_refused_with_the_numbers(make_
     for ask in (small.describe, lambda *given, **options: small.stream(given[0], None, given[1], **options)):
         with pytest.raises(PromptError, match=rf"{read} tokens to read and max_new_tokens {301 - read} .* the 300"):
             ask(wide, left, max_new_tokens=301 - read)
+    with pytest.raises(PromptError, match="fewer new tokens, or load it with a smaller max_num_tiles"):
+        small.describe(wide, left, max_new_tokens=300)
+    one = make_assistant(text={"max_position_embeddings": 300}, max_num_tiles=1)
+    with pytest.raises(PromptError, match=r"ask for fewer new tokens$"):
+        one.describe(wide, left, max_new_tokens=300)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +195,10 @@ def test_a_mistake_in_a_batch_names_its_request(assistant, wide, left):
     with pytest.raises(InputError, match="batch_size is 0"):
         assistant.batch([good], batch_size=0)
     assert assistant.batch([]) == []
+
+
+def test_info_counts_one_block_in_the_singular(make_assistant):
+    assert "1 block of width" in make_assistant(vision={"num_hidden_layers": 1}).info()["vision"]
 
 
 def test_what_the_model_is_stands_in_info(without_thumbnail):

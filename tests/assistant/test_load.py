@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import time
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -102,6 +104,12 @@ def test_a_device_that_is_not_there_is_refused_by_name(folder, device):
         gar.load(folder, device=device)
 
 
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs a machine without it")
+def test_of_what_torch_says_of_a_device_the_first_sentence_is_told(folder):
+    with pytest.raises(InputError, match=r"^device 'mps' is not available: [^.]*'aten::empty[^.]*\.[^.]*backend$"):
+        gar.load(folder, device="mps")
+
+
 @pytest.mark.parametrize("dtype", ["float", "int8", "", torch.int8])
 def test_a_dtype_that_is_not_known_is_refused_with_those_that_are(folder, dtype):
     with pytest.raises(InputError, match="allowed: float32, bfloat16, float16"):
@@ -125,8 +133,19 @@ def test_a_name_that_is_no_model_is_refused(name, tmp_path, monkeypatch):
 
 
 def test_a_hub_id_that_cannot_be_fetched_is_refused():
-    with pytest.raises(CheckpointError, match="cannot read the configuration of 'nobody/nothing'"):
+    with pytest.raises(CheckpointError, match=r"cannot fetch 'nobody/nothing' from the hub: .*offline mode is enabled"):
         gar.load("nobody/nothing")
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch, capfd):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    template = "http://127.0.0.1:9/{repo_id}/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    began = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"cannot fetch 'nobody/nothing' from the hub: .*refused"):
+        gar.load("nobody/nothing")
+    assert time.monotonic() - began < 3
+    assert capfd.readouterr().err == ""
 
 
 def test_a_folder_without_a_configuration_is_refused(folder):

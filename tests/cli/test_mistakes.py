@@ -31,7 +31,7 @@ COMMANDS = ["describe", "ask", "info", "demo"]
         (["describe", CAT, "--box", "5000,1,6000,9"], "(5000, 1, 6000, 9)"),
         (["describe", "missing.jpg", "--point", "5,5"], "missing.jpg"),
         (["describe", "missing\n.jpg", "--point", "5,5"], "missing"),
-        (["describe", "http://example.org/a.jpg", "--point", "5,5"], "example.org"),
+        (["describe", "http://example.org/a.jpg", "--point", "5,5"], "or --allow-host example.org on the command line"),
         (["describe", CAT, "--mask", "missing.png"], "missing.png"),
         (["describe", CAT, "--mask", COFFEE], "400 x 600"),
         (["describe", CAT, "--rle", "missing.json"], "missing.json"),
@@ -40,7 +40,7 @@ COMMANDS = ["describe", "ask", "info", "demo"]
         (["describe", CAT, "--point", "5,5", "--max-new-tokens", "0"], "--max-new-tokens"),
         (["describe", CAT, "--point", "5,5", "--dtype", "int3"], "int3"),
         (["demo"], "OUT"),
-        (["demo", CAT], "chelsea.jpg"),
+        (["demo", CAT], "chelsea.jpg is a file; a folder is needed"),
         (["demo", "out", "--scenes", "0"], "--scenes"),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_mistake_is_one_line_on_stderr_and_status_2(capsys, arguments, said, t
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "-h"] for name in COMMANDS)])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["bench"], ["world"], *([name, "-h"] for name in COMMANDS)])
 def test_help_is_printed_with_status_0(capsys, arguments):
     assert main(arguments) == 0
     out, err = capsys.readouterr()

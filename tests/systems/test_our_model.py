@@ -77,6 +77,8 @@ def test_regions_beyond_the_last_prompt_token_are_not_shown_and_the_reply_says_s
     same = assistant.ask(picture, "Is Prompt6 or Prompt5 left of <Prompt4>?", many[:5], max_new_tokens=5)
     assert reply.text == same.text
     assert reply.notes == ("regions 5 to 6 were not shown: the model has 5 prompt tokens",)
+    (reply,) = OurModel(assistant).answer([Question(picture, many[:6], "What is <Prompt5>?", max_new_tokens=1)])
+    assert reply.notes == ("region 5 was not shown: the model has 5 prompt tokens",)
     (scored,) = OurModel(assistant).answer([Question(picture, many, text, ("<Prompt5>", "<Prompt4>"))])
     assert scored.text in ("Prompt5", "<Prompt4>")
     assert len(scored.probabilities) == 2

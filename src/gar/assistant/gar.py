@@ -284,7 +284,7 @@ class GAR:
         return Dialogue(self._engine, self._reader(1), scene)
 
     def info(self) -> dict[str, Any]:
-        """What this model is: sizes, limits and where it came from, as plain values."""
+        """What this model is: its folder or hub id, sizes and limits, as plain values."""
         from gar.assistant.quantization import parameter_count
 
         config, processor = self.model.config, self.processor
@@ -293,8 +293,8 @@ class GAR:
             "name": self.name,
             "path": str(config.name_or_path),
             "parameters": parameter_count(self.model),
-            "vision": f"{vision.stem} stem, {vision.num_hidden_layers} blocks of width {vision.hidden_size}",
-            "text": f"{text.num_hidden_layers} layers of width {text.hidden_size}, {text.vocab_size} tokens",
+            "vision": f"{vision.stem} stem, {_count(vision.num_hidden_layers, 'block')} of width {vision.hidden_size}",
+            "text": f"{_count(text.num_hidden_layers, 'layer')} of width {text.hidden_size}, {text.vocab_size} tokens",
             "tile_size": vision.image_size,
             "max_num_tiles": processor.max_num_tiles,
             "tokens_per_tile": config.tokens_per_tile,
@@ -319,3 +319,7 @@ def _several(picture: ImageSource | EncodedScene, regions: Region | Sequence[Reg
             return picture.regions
         raise PromptError("no regions were given; only a scene brings its own")
     return as_regions(regions)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

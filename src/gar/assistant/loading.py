@@ -58,7 +58,8 @@ def load(
         target = torch.device(device or _best_device())
         torch.empty(0, device=target)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} is not available: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise InputError(f"device {device!r} is not available: {reason}") from error
     changed: dict[str, Any] = {}
     if replay_spatial_scale is not None:
         if not 0.0 < replay_spatial_scale <= 1.0:
@@ -100,7 +101,20 @@ def _find(model: str) -> str:
     parts = model.split("/")
     if len(parts) != 2 or not all(parts) or model.startswith((".", "~")):
         raise CheckpointError(f"{model!r} is neither 'nano', nor a folder, nor a hub id such as 'owner/name'")
+    _check_hub(model)
     return model
+
+
+def _check_hub(model: str) -> None:
+    """Refuses at once what cannot be fetched; transformers would try for half a minute."""
+    from huggingface_hub import file_exists, try_to_load_from_cache
+
+    from gar.model.checkpoints import reading
+
+    with reading(f"cannot fetch {model!r} from the hub"):
+        cached = isinstance(try_to_load_from_cache(model, "config.json"), str)
+        if not cached and not file_exists(model, "config.json"):
+            raise CheckpointError(f"the hub has no model {model!r}, or it is private")
 
 
 def _best_device() -> str:

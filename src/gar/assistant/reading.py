@@ -191,9 +191,10 @@ class Reader:
         """
         limit = int(self.model.config.text_config.max_position_embeddings)
         if read + written > limit:
+            fewer_tiles = ", or load it with a smaller max_num_tiles" if self.processor.max_num_tiles > 1 else ""
             raise PromptError(
                 f"{read} tokens to read and max_new_tokens {written} are more than the {limit} "
-                f"that this model can hold; ask for fewer new tokens, or load it with a smaller max_num_tiles"
+                f"that this model can hold; ask for fewer new tokens{fewer_tiles}"
             )
 
     def _options(self, choices: Sequence[str]) -> dict[str, tuple[int, ...]]:

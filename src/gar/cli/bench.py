@@ -14,7 +14,6 @@ __all__ = ["bench"]
 bench = typer.Typer(
     name="bench",
     help="Benchmarks of the field, asked and scored in the same way for every system.",
-    no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
@@ -54,6 +53,13 @@ JudgeSettings: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+@bench.callback(invoke_without_command=True)
+def _bench(ctx: typer.Context) -> None:
+    """Says what there is where no command is named."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 @bench.command("list")

@@ -39,6 +39,10 @@ def demo(
 
     `gar demo demo/ --model HaochenWang/GAR-1B --scenes 4`
     """
+    from gar.errors import InputError
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; a folder is needed")
     out.mkdir(parents=True, exist_ok=True)
 
     import gar

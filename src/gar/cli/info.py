@@ -20,7 +20,7 @@ def info(
     dtype: Dtype = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a model's sizes, parameters, tiles, limits, and where its weights came from.
+    """Print a model's sizes, parameters, tiles, limits, and its folder or hub id.
 
     **Examples**
 

@@ -87,7 +87,9 @@ class OurModel:
         if text is not None and len(regions) > limit:
             text = _without_names(text, range(limit, len(regions)))
             choices = choices and tuple(_without_names(choice, range(limit, len(regions))) for choice in choices)
-            notes = (f"regions {limit} to {len(regions) - 1} were not shown: the model has {limit} prompt tokens",)
+            last = len(regions) - 1
+            hidden = f"region {last} was" if last == limit else f"regions {limit} to {last} were"
+            notes = (f"{hidden} not shown: the model has {limit} prompt tokens",)
             regions = regions[:limit]
         return Request(cast("Any", question.picture), text, regions, choices), notes
 
