@@ -90,7 +90,7 @@ def load_image(
         MediaError: missing, not a file, empty, truncated, not a picture, over a limit, a host that is not
             allowed, a server that fails, or an array of another shape, type or range.
 
-    Example:
+    Examples:
         >>> load_image(np.zeros((2, 3), np.uint8)).size
         (3, 2)
     """

@@ -60,7 +60,7 @@ class _Detections(Protocol):
 class Region:
     """Something in a picture, pointed at by its user. Use the constructors named after the ways of pointing.
 
-    Example:
+    Examples:
         >>> region = Region.box(1, 1, 3, 3)
         >>> region.to_mask((4, 4)).astype(int).tolist()
         [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
@@ -84,7 +84,7 @@ class Region:
             RegionError: not (H, W) numbers, NaN or infinite, negative (threshold a map of scores first), or
                 empty.
 
-        Example:
+        Examples:
             >>> Region.mask([[0, 255], [0, 255]]).to_box((2, 2))
             (1, 0, 2, 2)
         """
@@ -116,7 +116,7 @@ class Region:
         Raises:
             RegionError: a corner is not finite, or x2 <= x1, or y2 <= y1.
 
-        Example:
+        Examples:
             >>> Region.box(0, 0, 8, 8, whole=True).area((8, 8)), Region.box(0, 0, 8, 8).area((8, 8))
             (64, 60)
         """
@@ -141,7 +141,7 @@ class Region:
             RegionError: wrong shapes, not finite, labels other than 0 and 1, no foreground point, the same
                 place marked as both, or a radius that is not above 0.
 
-        Example:
+        Examples:
             >>> Region.points([(2, 2), (6, 2)], labels=[1, 0], radius=3).to_box((4, 8))
             (0, 0, 4, 4)
         """
@@ -173,7 +173,7 @@ class Region:
         Raises:
             RegionError: wrong shape, not finite, fewer than two points, or a width that is not above 0.
 
-        Example:
+        Examples:
             >>> Region.scribble([(1, 2), (7, 2)], width=2).to_box((4, 8))
             (0, 1, 8, 3)
         """
@@ -195,7 +195,7 @@ class Region:
             RegionError: no ring, a ring with fewer than 3 points, not finite, more than 100,000 points or
                 2,000,000 pixels of outline in all.
 
-        Example:
+        Examples:
             >>> square, hole = [(0, 0), (4, 0), (4, 4), (0, 4)], [(1, 1), (3, 1), (3, 3), (1, 3)]
             >>> Region.polygon(square).area((4, 4)), Region.polygon([square, hole]).area((4, 4))
             (16, 12)
@@ -214,7 +214,7 @@ class Region:
             RegionError: not such a dictionary, a size over 268 megapixels, counts that are malformed,
                 negative or do not add up to H x W, or an empty mask.
 
-        Example:
+        Examples:
             >>> Region.rle({"size": [2, 2], "counts": [2, 2]}).to_box((2, 2))
             (1, 0, 2, 2)
         """
@@ -238,7 +238,7 @@ class Region:
         Raises:
             RegionError: neither is there, either is malformed, or the region does not fit `size`.
 
-        Example:
+        Examples:
             >>> Region.from_coco({"segmentation": [[0, 0, 4, 0, 4, 2, 0, 2]]}).to_box((4, 4))
             (0, 0, 4, 2)
             >>> Region.from_coco({"bbox": [1, 1, 2, 3]}).to_box((4, 4))
@@ -271,7 +271,7 @@ class Region:
         Raises:
             RegionError: a mask or box is not a region; the message says which.
 
-        Example:
+        Examples:
             >>> from types import SimpleNamespace
             >>> found = SimpleNamespace(xyxy=np.array([[1, 1, 3, 3], [0, 0, 2, 4]]), mask=None)
             >>> [region.to_box((4, 4)) for region in Region.from_supervision(found)]
@@ -323,7 +323,7 @@ class Region:
         Raises:
             RegionError: as `to_mask`.
 
-        Example:
+        Examples:
             >>> Region.box(1, 0, 2, 2).to_rle((2, 2))
             {'size': [2, 2], 'counts': '22'}
         """
@@ -343,7 +343,7 @@ class Region:
         Raises:
             RegionError: as `to_mask`, for either.
 
-        Example:
+        Examples:
             >>> Region.box(0, 0, 2, 2).iou(Region.box(1, 0, 3, 2), (2, 4))
             0.3333333333333333
         """
@@ -356,7 +356,7 @@ class Region:
         It speaks of what was given: box, vertices, points, line. That a disc or stroke is cut where it
         meets the edge is not noted.
 
-        Example:
+        Examples:
             >>> Region.box(-2, 0, 3, 3).note((4, 4))
             'cut at the picture of 4 x 4 (height x width): box (-2, 0, 3, 3), 2 px beyond the left edge'
         """
