@@ -5,11 +5,10 @@ centroid and a random point of it; by a scribble along its length. What each sta
 mask by IoU, for several shapes and sizes, and the means are printed as a table. The choices made from it,
 in docs/decisions/0001-regions-without-a-segmenter.md, are the defaults of `gar.Region`.
 
-    python benchmarks/region_shapes.py [GAR_BENCH_DIR]
+    python benchmarks/region_shapes.py FOLDER
 
-GAR_BENCH_DIR holds `annotations/GAR-Bench-*.json`; the pictures are not needed. Default:
-../shared/bench/gar-bench beside the repository. Takes under two minutes on one core. Needs scipy (the
-`train` extra brings it).
+FOLDER is GAR-Bench, with its `annotations/GAR-Bench-*.json`; the pictures are not needed. Takes under two minutes on
+one core. Needs scipy (the `train` extra brings it).
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ from scipy.ndimage import distance_transform_edt
 
 from gar.regions import Region
 
-DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "bench" / "gar-bench"
 FILES = ("VQA", "Caption-Simple", "Caption-Detailed")
 EXPONENTS = (1.5, 2.5, 3.0, 4.0)
 SHRINKS = (0.95, 0.9)
@@ -44,7 +42,7 @@ Point = tuple[float, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT, help="folder of GAR-Bench")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of GAR-Bench")
     folder = parser.parse_args().folder
     paths = [folder / "annotations" / f"GAR-Bench-{name}.json" for name in FILES]
     if missing := [str(path) for path in paths if not path.is_file()]:

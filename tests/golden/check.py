@@ -1,10 +1,10 @@
 """Holds our model against golden data of the published code, number for number.
 
-    python tests/golden/check.py [FOLDER]
+    python tests/golden/check.py FOLDER
 
-FOLDER is laid out as `../shared/golden` (the default): model folders with samples, `preproc/`, `images/`,
-`roi_align/`; whatever of them it holds is compared. Prints the largest deviation for each sample and kind of quantity.
-Exit 0: all within the tolerances; 1: something is outside; 2: the data is missing or cannot be read.
+FOLDER holds what the published code gave: model folders with samples, `preproc/`, `images/`, `roi_align/`; whatever of
+them is there is compared. This data is not part of the repository. Prints the largest deviation for each sample and
+kind of quantity. Exit 0: all within the tolerances; 1: something is outside; 2: the data is missing or cannot be read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLUMNS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compares a folder and prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=golden_data.SHARED / "golden", metavar="FOLDER")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="golden data")
     root = parser.parse_args(arguments).folder
     warnings.simplefilter("ignore")
     logging.set_verbosity_error()
