@@ -1,4 +1,4 @@
-"""The table that the inference benchmarks fill: what was found, beside what was asked for.
+"""The table that the inference benchmarks fill: what was found, and what was aimed at.
 
 Used by `inference.py` and `gpu.py`.
 """
@@ -26,8 +26,8 @@ class Row:
     model: str
     found: str
     """The figure, with its spread."""
-    asked: str
-    """The target; empty if none was set."""
+    target: str
+    """What was aimed at; empty if none was set."""
     met: bool | None
     """Whether it is met; None without a target."""
     how: str
@@ -48,9 +48,9 @@ class Figures:
         """Whether any target is missed."""
         return any(row.met is False for row in self.rows)
 
-    def add(self, what: str, model: str, found: str, asked: str, met: bool | None, how: str) -> None:
+    def add(self, what: str, model: str, found: str, target: str, met: bool | None, how: str) -> None:
         """Adds a row, and says it at once."""
-        self.rows.append(Row(what, model, found, asked, met, how))
+        self.rows.append(Row(what, model, found, target, met, how))
         print(f"{time.strftime('%X')} {what} · {model}: {found} ({how})", file=sys.stderr, flush=True)
 
     def ratio(
@@ -67,9 +67,9 @@ class Figures:
             how: As in `Row`.
             equal: Whether the answers were those of the slower way; if not, the ratio counts for nothing.
         """
-        asked = "" if least is None else f"≥ {least:g} ×"
+        target = "" if least is None else f"≥ {least:g} ×"
         met = None if least is None and equal else equal and value >= (least or 0.0)
-        self.add(what, model, f"{value:.2f} × ± {100 * spread:.0f} %", asked, met, how)
+        self.add(what, model, f"{value:.2f} × ± {100 * spread:.0f} %", target, met, how)
 
     def share(self, what: str, model: str, value: float, spread: float, least: float, how: str) -> None:
         """Adds a row of how much of a limit is used; the spread is a share of the value."""
@@ -83,10 +83,10 @@ class Figures:
             f"{time.strftime('%Y-%m-%d')} · {self.machine} · matrix product {limits.multiply / 1e9:,.0f} GFLOP/s, "
             f"fastest {limits.fastest / 1e9:,.0f}, copying {limits.copy / 1e9:,.0f} GB/s"
         )
-        table = Table("what", "model", "found", "asked", "", "how", title=title)
+        table = Table("what", "model", "found", "target", "", "how", title=title)
         for row in self.rows:
             met = "" if row.met is None else "yes" if row.met else "NO"
-            table.add_row(row.what, row.model, row.found, row.asked, met, row.how)
+            table.add_row(row.what, row.model, row.found, row.target, met, row.how)
         Console(width=None if sys.stdout.isatty() else 160).print(table)
 
     def write(self, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Peak memory and time to load a checkpoint of GAR-1B's true size, and of one forward pass with it.
 
 A random checkpoint in the published layout (bfloat16, 3.1 GB) is written shard by shard into a temporary folder, loaded
-by a fresh process, and deleted at the end. Asked: a peak of at most 1.15 × the checkpoint + 0.6 GB.
+by a fresh process, and deleted at the end. The target: a peak of at most 1.15 × the checkpoint + 0.6 GB.
 
     python benchmarks/loading.py [--folder DIR] [--dtype bfloat16]
 
@@ -250,7 +250,7 @@ def report(told: dict[str, Any], checkpoint: int, dtype: str) -> int:
     if dtype != "bfloat16":
         return 0 if told["finite"] else 1  # the target is for loading as stored
     verdict = "within" if peak <= allowed else "over"
-    console.print(f"peak {peak / GB:.2f} GB, {verdict} the asked 1.15 × checkpoint + 0.6 GB = {allowed / GB:.2f} GB")
+    console.print(f"peak {peak / GB:.2f} GB, {verdict} the target, 1.15 × checkpoint + 0.6 GB = {allowed / GB:.2f} GB")
     return 0 if peak <= allowed and told["finite"] else 1
 
 

@@ -8,7 +8,7 @@ A server (`gar serve --no-page`) is started in a process of its own on a free lo
 
     python benchmarks/serving.py [--clients 64] [--seconds 120] [--alone-seconds 30] [--malformed 10000] [--out FILE]
 
-Asked: no status but 200 and 429 under load, at least 3 × the answers per second of one client, memory that does not
+Targets: no status but 200 and 429 under load, at least 3 × the answers per second of one client, memory that does not
 grow, and a server that still answers at the end. A question shows a part of a photograph (`--pictures` different ones,
 JPEG of 512 × 512) and asks for the description of a random box, greedily. Clients and server share the machine.
 Memory is the server's resident set, the median of a tenth of the time each: after the first tenth, and at the end.
