@@ -71,7 +71,7 @@ def page_url(assistant, make_config, make_model, tiny_tokenizer):
     Each answers one question after the other, so that some have to wait. The second is slow, names
     regions all the time, never ends by itself, and keeps to words that a dialogue may hold.
     """
-    pytest.importorskip("nicegui", reason="the page needs NiceGUI: pip install 'grasp-any-region[serve]'")
+    pytest.importorskip("nicegui", reason="the page needs NiceGUI: pip install '.[serve]'")
     text = {"max_position_embeddings": 4096, "num_hidden_layers": 8}
     other = make_model(make_config(text=text), seed=1).requires_grad_(False)
     words = other.get_output_embeddings().weight
