@@ -3,7 +3,10 @@
 import pytest
 
 from gar.cli import main
-from gar.training.recipe import RECIPES, settings
+from gar.training.__main__ import main as run_module
+from gar.training.command import exit_status
+from gar.training.evaluate import app
+from gar.training.recipe import LEARNT_PARTS, RECIPES, settings, to_yaml
 
 
 def test_the_help_names_every_recipe_and_every_setting(capsys, monkeypatch):
@@ -44,12 +47,29 @@ def test_a_dry_run_says_so_where_the_model_is_out_of_reach(capsys):
         (["nano", "train.batchsize=2"], "train.batchsize is no setting; did you mean batch_size?"),
         (["nano", "train.precision=fp16"], "fp16, which needs a GPU"),
         (["gar-1b-lora", "model.start=nano"], "there is no folder"),
+        (["gar-1b-paper", "model.start=nano", f"train.freeze={[*LEARNT_PARTS]}"], "train.freeze has all parts"),
         (["gar-1b-lora", "model.start=nano", "lora.targets=[x]"], "lora.targets: no part that is trained has modules"),
         (["gar-1b-lora", "model.start=nowhere/at/all"], "'nowhere/at/all' cannot be loaded"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_status_2(arguments, reason, capsys, tmp_path):
-    assert main(["train", *arguments, f"out={tmp_path / 'run'}", "train.workers=0"]) == 2
+@pytest.mark.parametrize("command", [lambda arguments: main(["train", *arguments]), run_module])
+def test_a_mistake_is_one_line_and_exit_status_2(command, arguments, reason, capsys, tmp_path):
+    assert command([*arguments, f"out={tmp_path / 'run'}", "train.workers=0"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gar: ")
     assert reason in line
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(capsys, make_recipe, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(to_yaml(make_recipe()))
+    assert run_module([str(tmp_path / "recipe.yaml"), f"out={tmp_path / 'recipe.yaml'}"]) == 2
+    assert capsys.readouterr().err == f"gar: {tmp_path / 'recipe.yaml'}: File exists\n"
+
+
+def test_modules_end_as_commands_do(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert exit_status(interrupted) == 130
+    assert exit_status(lambda: app(["nowhere/at/all", "--scenes", "1"])) == 2
+    assert capsys.readouterr().err.startswith("gar: 'nowhere/at/all'")

@@ -181,6 +181,16 @@ def test_another_choice_of_data_is_another_cache(make_cache, tmp_path):
     assert len(list((tmp_path / "caches").iterdir())) == 3
 
 
+def test_making_a_cache_leaves_torch_its_threads(make_cache):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        make_cache(scenes=1).make(workers=0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_changed_files_are_another_cache(make_cache, tmp_path):
     data = (FolderData(kind="folder", path=tmp_path / "pictures"),)
     (tmp_path / "pictures").mkdir()

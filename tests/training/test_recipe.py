@@ -61,6 +61,7 @@ MISTAKES = {
     "train.epochs=2": "train: give either steps or epochs",
     "train.freeze=[]": "cache: .* only if train.freeze has 'stem'",
     "train.word_loss=0": "train.word_steps: train.word_loss is 0",
+    "seed=99999999999999999999": r"seed: .* less than 4294967296 \(given: 99999999999999999999\)",
     "data=[]": "data: .* at least 1 item",
     "data=[{kind: films}]": r"data.0: .*'world', 'published', 'coco', 'panoptic', 'folder'",
     "data.1.scenes=3": r"'data.1.scenes=3': there is no '1'; there is 1 entries, numbered from 0",
@@ -91,6 +92,11 @@ def test_words_are_refused_without_what_they_need(change, reason):
     with pytest.raises(InputError, match=reason) as error:
         read_recipe("nano-closeups", [change])
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_adapters_are_refused_beside_steps_of_words_alone():
+    with pytest.raises(InputError, match=r"train\.word_steps: with lora the embeddings of words are not trained"):
+        read_recipe("gar-1b-lora", ["train.word_loss=0.3", "train.word_steps=2"])
 
 
 @pytest.mark.parametrize(

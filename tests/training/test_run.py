@@ -198,6 +198,15 @@ def test_a_run_goes_on_with_what_changes_how_it_is_done_and_not_what_is_learnt(m
     assert [loss for _, loss in losses(stopped.out)] == pytest.approx([loss for _, loss in losses(whole.out)], rel=1e-4)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_full_disk_is_told_in_one_line(make_recipe):
+    recipe = make_recipe()
+    recipe.out.mkdir()
+    (recipe.out / ".log.jsonl.partial").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=f"^no space is left on the disk for {recipe.out}; the same command"):
+        train(recipe)
+
+
 def test_frozen_parts_stay_as_they_are_and_others_learn(make_recipe, small_start):
     recipe = make_recipe(train={"freeze": ["vision", "connector"]}, result_dtype="float32")
     train(recipe)
@@ -469,6 +478,27 @@ def test_sigterm_to_a_process_and_all_its_workers_ends_it_with_a_checkpoint_and_
     assert "the same command goes on from there" in errors
     done = losses(recipe.out)[-1][0]
     assert (recipe.out / "checkpoints" / f"checkpoint-{done}" / "complete").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGKILL, False)])
+@pytest.mark.parametrize("seconds", [1, 12])
+def test_whatever_ends_the_making_of_features_ends_its_processes(
+    pretrained, make_recipe, speaking_start, start_process, number, group, seconds
+):
+    recipe = make_recipe(
+        model={"start": str(speaking_start)},
+        data=[{"kind": "world", "scenes": 4000}],
+        cache={"workers": 2},
+        train={"freeze": ["stem"]},
+    )
+    process = start_process(recipe)
+    assert "features of 4000 pictures" in process.stderr.readline()
+    time.sleep(seconds)  # processes begin, or are at work
+    (os.killpg if group else os.kill)(process.pid, number)
+    _, errors = process.communicate(timeout=30)  # its end is that of the last process that has our stderr
+    assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -number)
+    assert "Traceback" not in errors
 
 
 def test_processes_wait_for_the_first_for_hours(make_recipe, monkeypatch):

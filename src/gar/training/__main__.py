@@ -2,8 +2,7 @@
 
 import sys
 
-from gar.errors import GARError
-from gar.training.command import run_command
+from gar.training.command import exit_status, run_command
 
 
 def main(arguments: list[str]) -> int:
@@ -13,11 +12,7 @@ def main(arguments: list[str]) -> int:
     if not given:
         sys.stderr.write("usage: python -m gar.training RECIPE [key=value …] [--dry-run]\n")
         return 2
-    try:
-        return run_command(given[0], given[1:], dry_run=dry_run)
-    except GARError as error:
-        sys.stderr.write(f"gar: {' '.join(str(error).split())}\n")
-        return 2
+    return exit_status(lambda: run_command(given[0], given[1:], dry_run=dry_run))
 
 
 if __name__ == "__main__":

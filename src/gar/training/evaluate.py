@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -54,8 +55,9 @@ from gar.graspworld.photograph_folder import open_photographs
 from gar.graspworld.ties import says_tie
 from gar.graspworld.turn import say_turned
 from gar.regions import Region
+from gar.training.command import exit_status
 
-__all__ = ["Score", "evaluate", "is_right", "main", "wilson"]
+__all__ = ["Score", "app", "evaluate", "is_right", "main", "wilson"]
 
 _LATER = (
     ("choice-colors", "choice-outline"),
@@ -264,5 +266,9 @@ def main(
         partial.replace(out)
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command()(main)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(exit_status(app))

@@ -14,13 +14,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -84,11 +90,12 @@ class FeatureCache:
             Console(stderr=True).print(f"features of {len(source)} pictures: {folder}", style="dim")
             watch = partial(watched, what="features", total=len(numbers))
             if workers:
-                with ProcessPoolExecutor(min(workers, len(numbers)), mp_context=get_context("spawn")) as pool:
-                    deque(watch(pool.map(partial(_make_shard_apart, self, folder), numbers)), maxlen=0)
+                with _processes(min(workers, len(numbers)), partial(_make_shard_apart, self, folder), numbers) as made:
+                    deque(watch(made), maxlen=0)
             else:
                 write = partial(_make_shard, self, folder, source=source, processor=processor, stem=stem)
-                deque(watch(map(write, numbers)), maxlen=0)
+                with _one_thread():
+                    deque(watch(map(write, numbers)), maxlen=0)
         cached = CachedSource(folder, len(source), variants=self.variants, shard=self.shard)
         cached.skipped = source.skipped
         return cached
@@ -151,7 +158,6 @@ def _make_shard(
     processor: GARProcessor,
     stem: EfficientNetLiteStem,
 ) -> None:
-    torch.set_num_threads(1)
     indices = range(number * cache.shard, min((number + 1) * cache.shard, len(source)))
     write_shard(_path(folder, number), source, indices, processor=processor, stem=stem, variants=cache.variants)
 
@@ -160,6 +166,55 @@ def _make_shard_apart(cache: FeatureCache, folder: Path, number: int) -> None:
     """Makes one shard, in a process of its own."""
     source, processor, stem = _open_once(cache)
     _make_shard(cache, folder, number, source=source, processor=processor, stem=stem)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Has torch calculate as in processes of their own: with more threads features differ in the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _processes(count: int, function: Callable[[int], None], numbers: Sequence[int]) -> Iterator[Iterator[None]]:
+    """What processes of their own give for some numbers.
+
+    They end with the block, or with this process, whatever ends it, and leave Ctrl-C to it; SIGTERM ends it in order,
+    with status 143.
+    """
+    context = get_context("spawn")
+    ours, theirs = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    reader, writer = context.Pipe(duplex=False)
+    with reader, writer, ProcessPoolExecutor(count, context, _begin_process, (reader,)) as pool:
+        try:
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # which processes have from the first, as they begin like this
+            made = [pool.submit(function, number) for number in numbers]
+            signal.signal(signal.SIGINT, ours)
+            yield (future.result() for future in made)
+        except BaseException:
+            writer.close()
+            raise
+        finally:
+            signal.signal(signal.SIGINT, ours)
+            signal.signal(signal.SIGTERM, theirs)
+
+
+def _begin_process(parent: Connection) -> None:
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: Connection) -> None:
+    """Ends this process, whatever it does, as soon as nobody is left at the other end."""
+    with suppress(EOFError):
+        parent.recv_bytes()
+    os._exit(1)
 
 
 @lru_cache(maxsize=1)

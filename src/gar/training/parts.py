@@ -16,6 +16,8 @@ from typing import Any
 
 from torch import nn
 
+from gar.errors import InputError
+
 __all__ = ["freeze", "parameter_groups", "part_of", "trained_parameters"]
 
 
@@ -48,10 +50,16 @@ def _has_stem(model: nn.Module) -> bool:
 
 
 def freeze(model: nn.Module, parts: Container[str]) -> None:
-    """Keeps training from changing some parts of a model."""
+    """Keeps training from changing some parts of a model.
+
+    Raises:
+        InputError: Nothing is left to be trained.
+    """
     has_stem = _has_stem(model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name, has_stem=has_stem) not in parts)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InputError(f"train.freeze has all parts of the model: {', '.join(trained_parameters(model))}")
 
 
 def trained_parameters(model: nn.Module) -> dict[str, tuple[int, int]]:

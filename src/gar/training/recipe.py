@@ -325,7 +325,7 @@ class Recipe(_Settings):
     """What is measured while training."""
     out: Path = Path("runs/gar")
     """The run's folder: checkpoints, logs, pages, and at the end `result`."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     """Where fresh weights and the order of the data come from."""
     save_every: int = Field(500, ge=1)
     """Steps between checkpoints; the last two are kept."""
@@ -352,6 +352,8 @@ class Recipe(_Settings):
             raise ValueError("lora: adapters need a finished model (model.start)")
         if self.lora is not None and self.words is not None:
             raise ValueError("words: with lora the embeddings of words are not trained")
+        if self.lora is not None and self.train.word_steps:
+            raise ValueError("train.word_steps: with lora the embeddings of words are not trained")
         if self.lora is not None and self.train.blend < 1:
             raise ValueError("train.blend: adapters begin at nothing; scale lora.alpha in its place")
         if self.lora is not None and self.train.part_learning_rates:

@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from rich.console import Console
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AttentionInterface, PrinterCallback, TrainingArguments
 from transformers.utils import logging
@@ -72,6 +73,9 @@ _DATA_SEED = 0
 _PATIENCE = 6 * 3600
 """Seconds that processes wait for the first, which makes the cache."""
 
+_FULL = ("No space left", "quota exceeded", "PytorchStreamWriter failed")
+"""What errors say when a disk is full, whatever raises them."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -97,11 +101,21 @@ def train(recipe: Recipe) -> Outcome:
         What became of it: finished, or stopped by SIGTERM or Ctrl-C with a checkpoint written.
 
     Raises:
-        InputError: A setting, the data, or all items of a batch cannot be used; or the run was begun with other
-            settings.
+        InputError: A setting, the data, or all items of a batch cannot be used; the run was begun with other settings;
+            or the disk is full.
         CheckpointError: The model to begin with cannot be loaded.
         MissingExtraError: A setting needs a package that is not installed.
     """
+    try:
+        return _train(recipe)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if not any(reason in str(error) for reason in _FULL):
+            raise
+        place = getattr(error, "filename", None) or recipe.out
+        raise InputError(f"no space is left on the disk for {place}; the same command goes on when there is") from error
+
+
+def _train(recipe: Recipe) -> Outcome:
     _check_machine(recipe)
     recipe = settle_precision(recipe)
     for lesson in recipe.train.lessons:  # before features are made, which takes long
