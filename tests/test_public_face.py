@@ -73,3 +73,4 @@ def test_a_missing_extra_names_the_command_that_brings_it():
     assert str(gar.MissingExtraError("fastapi", "serve")) == (
         "fastapi is not installed; run: pip install 'grasp-any-region[serve]'"
     )
+    assert str(gar.MissingExtraError("wandb")) == "wandb is not installed; run: pip install wandb"

@@ -52,6 +52,7 @@ class CheckpointError(GARError):
 class MissingExtraError(GARError, ImportError):
     """An optional dependency is not installed."""
 
-    def __init__(self, package: str, extra: str):
-        """Names the missing `package` and the `extra` of this distribution that brings it."""
-        super().__init__(f"{package} is not installed; run: pip install 'grasp-any-region[{extra}]'")
+    def __init__(self, package: str, extra: str | None = None):
+        """Names the missing `package` and the `extra` of this distribution that brings it, if one does."""
+        what = package if extra is None else f"'grasp-any-region[{extra}]'"
+        super().__init__(f"{package} is not installed; run: pip install {what}")

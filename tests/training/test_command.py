@@ -1,5 +1,7 @@
 """`gar train`: its help, its dry run, and how mistakes and signals end it."""
 
+import importlib.util
+
 import pytest
 
 from gar.cli import main
@@ -58,6 +60,16 @@ def test_a_mistake_is_one_line_and_exit_status_2(command, arguments, reason, cap
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gar: ")
     assert reason in line
+
+
+@pytest.mark.parametrize(
+    ("package", "setting"), [("wandb", "report_to=[wandb]"), ("bitsandbytes", "lora.quantize=4bit")]
+)
+def test_a_package_that_no_extra_brings_is_named_with_its_own_command(package, setting, capsys, small_start, tmp_path):
+    if importlib.util.find_spec(package) is not None:
+        pytest.skip(f"the package {package} is installed")
+    assert main(["train", "gar-1b-lora", f"model.start={small_start}", setting, f"out={tmp_path}"]) == 2
+    assert capsys.readouterr().err == f"gar: {package} is not installed; run: pip install {package}\n"
 
 
 def test_a_file_in_the_place_of_a_folder_is_named(capsys, make_recipe, tmp_path):

@@ -1,6 +1,7 @@
 """What a model is asked while it trains, what counts, and the page that shows it."""
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -82,6 +83,25 @@ def test_a_question_of_a_dialogue_is_asked_after_the_true_answers_before_it(samp
 def test_what_cannot_be_used_is_not_asked(samples, processor):
     examination = Examination([Skipped("a.png", "torn"), samples[0]], processor, answers=0, page=1, folder=None)
     assert [sample.name for sample in examination.samples] == [samples[0].name]
+
+
+def test_what_the_collator_would_leave_out_is_not_asked(samples, processor):
+    several = next(sample for sample in samples if len(sample.turns) > 1)
+    unfit = [replace(several, turns=(("What?", ""),)), replace(several, masks=several.masks[1:])]
+    examination = Examination([*unfit, several], processor, answers=3, page=1, folder=None)
+    assert examination.samples == [several]
+
+
+def test_pictures_of_which_nothing_is_asked_are_not_kept_and_not_looked_for_without_end(samples, processor):
+    several = next(sample for sample in samples if len(sample.turns) > 1)
+    caption = replace(several, turns=(("Describe it.", "A thing in many words."),), wording="several")
+    looked = []
+    endless = (looked.append(number) or caption for number in count())
+    examination = Examination(endless, processor, answers=3, page=2, folder=None)
+    assert (len(examination.samples), len(looked)) == (2, 50)
+    asked = Examination([caption] * 3 + [several], processor, answers=1, page=1, folder=None)
+    assert asked.samples == [caption, several]
+    assert {question.sample for question in asked.questions} == {0, 1}
 
 
 def test_without_short_answers_nothing_is_measured(samples, processor, model):

@@ -88,7 +88,7 @@ def quantization(bits: str, dtype: torch.dtype) -> Any:
         MissingExtraError: bitsandbytes is not installed.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
-        raise MissingExtraError("bitsandbytes", "train")
+        raise MissingExtraError("bitsandbytes")
     from transformers import BitsAndBytesConfig
 
     if bits == "8bit":

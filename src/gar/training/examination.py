@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from gar.drawing import draw_regions, prompt_color
 from gar.processing import GARProcessor, Message
 from gar.processing.prompts import prompt_name
 from gar.regions import Region
-from gar.training.collator import conversation
+from gar.training.collator import SampleCollator, conversation
 from gar.training.reporting import write_whole
 from gar.training.samples import Sample, Skipped
 
@@ -35,6 +36,8 @@ _SHORT = 3
 """Words of an answer that is counted, at most."""
 _LONGEST = 96
 """Tokens of an answer, at most."""
+_LOOKED_AT = 10
+"""Samples that are looked at for each that could be needed."""
 _SIDE = 400
 """Longer side of a picture on the page, at most."""
 
@@ -52,7 +55,8 @@ class Examination:
     """Asks a model about held-out samples and writes down what it answered.
 
     Args:
-        samples: Held-out samples with their pictures.
+        samples: Held-out samples with their pictures; those that cannot be used are passed over, and at most ten are
+            looked at for each that could be needed.
         processor: The model's.
         answers: Questions with short answers to ask, at most.
         page: Samples on the page, all of whose questions are asked.
@@ -76,19 +80,23 @@ class Examination:
         self.batch_size = batch_size
         self.samples: list[Sample] = []
         self.questions: list[_Question] = []
+        collator = SampleCollator(processor)
         counted = 0
-        for sample in samples:
+        for sample in islice(samples, _LOOKED_AT * (page + answers)):
             if len(self.samples) >= page and counted >= answers:
                 break
-            if isinstance(sample, Skipped):
+            if isinstance(sample, Skipped) or not collator.length(sample):
                 continue
             on_page = len(self.samples) < page
+            taken: list[_Question] = []
             for question in self._questions(sample):
                 take = question.counted and counted < answers
                 if take or on_page:
-                    self.questions.append(replace(question, counted=take))
+                    taken.append(replace(question, counted=take))
                     counted += take
-            self.samples.append(sample)
+            if taken:
+                self.questions += taken
+                self.samples.append(sample)
 
     def _questions(self, sample: Sample) -> list[_Question]:
         number = len(self.samples)

@@ -172,7 +172,7 @@ def _check_machine(recipe: Recipe) -> None:
         needed.add("peft")
     for package in sorted(needed):
         if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, "train")
+            raise MissingExtraError(package, None if package == "wandb" else "train")
     if recipe.train.precision == "fp16" and not torch.cuda.is_available():
         raise InputError("train.precision is fp16, which needs a GPU; without one, bf16 or fp32")
 
