@@ -10,7 +10,7 @@ import torch
 
 from gar import InputError, Region
 from gar.processing.processor import IGNORED
-from gar.training.collator import SampleCollator, conversation
+from gar.training.collator import SampleCollator, conversation, names_noted
 from gar.training.samples import Skipped
 from gar.training.world import WORDS
 
@@ -232,6 +232,20 @@ def test_what_cannot_be_used_is_left_out_and_noted(processor, samples, tmp_path,
     assert first == {"name": "another", "reason": "torn"}
     assert second["name"] == "the bad one"
     assert re.search(reason, second["reason"])
+
+
+def test_an_item_is_noted_once_whichever_process_meets_it(processor, samples, tmp_path):
+    note = tmp_path / "skipped.jsonl"
+    note.write_text(json.dumps({"name": "found at once", "reason": "text"}) + '\n{"name": "cut\n')
+    ours, theirs = (SampleCollator(processor, skipped=note) for _ in range(2))
+    for _ in range(2):
+        for collator in (ours, theirs):
+            collator([samples[0], *(Skipped(name, "torn") for name in ("found at once", "a.png", "å.png", "a.png"))])
+        theirs([samples[0], Skipped("b.png", "torn")])
+    _, cut, *lines = note.read_text("utf-8").splitlines()
+    assert cut == '{"name": "cut'
+    assert [json.loads(line)["name"] for line in lines] == ["a.png", "å.png", "b.png"]
+    assert names_noted(note.read_bytes().splitlines()) == {"found at once", "a.png", "å.png", "b.png"}
 
 
 def test_a_batch_of_nothing_usable_names_its_items(processor):

@@ -7,7 +7,7 @@ A sample is one picture with its regions and several turns about them, read in o
   block mask lets each see the prefix and itself, and each counts its positions from the end of the prefix. So every
   question is read exactly as if it were asked alone, and the picture is encoded and read once for all of them.
 
-The text is the processor's, token for token. Items that cannot be used are left out of the batch and noted.
+The text is the processor's, token for token. Items that cannot be used are left out of the batch and noted, each once.
 
 Shapes: B samples, L text length, T tiles in all, R regions in all.
 """
@@ -15,7 +15,8 @@ Shapes: B samples, L text length, T tiles in all, R regions in all.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from gar.processing.tiling import choose_grid
 from gar.training.packing import block_mask, question_rows
 from gar.training.samples import Sample, Skipped
 
-__all__ = ["SampleCollator", "conversation"]
+__all__ = ["SampleCollator", "conversation", "names_noted"]
 
 LENGTH_STEP = 64
 """Texts are padded to a multiple of this, so that few different shapes occur (each costs set-up time and memory)."""
@@ -104,13 +105,22 @@ class _Picture:
     closeups: dict[str, torch.Tensor]
 
 
+def names_noted(lines: Iterable[bytes]) -> set[str]:
+    """The names of items that lines of a file of skipped items tell; a line that a kill has cut short tells none."""
+    names: set[str] = set()
+    for line in lines:
+        with suppress(ValueError):
+            names.add(json.loads(line)["name"])
+    return names
+
+
 class SampleCollator:
     """Makes model inputs of samples.
 
     Args:
         processor: Knows the wording and the tokens.
         vocabulary: Attribute → words. Each region's true words become `attribute_labels`, for the auxiliary loss.
-        skipped: A file to which a line of JSON is added for each item left out.
+        skipped: A file that gets a line of JSON for each item left out, once.
     """
 
     def __init__(
@@ -122,6 +132,8 @@ class SampleCollator:
     ):
         self.processor = processor
         self.skipped = skipped
+        self._noted: set[str] = set()
+        self._read = 0
         self._words = {
             attribute: {word: number for number, word in enumerate(words)}
             for attribute, words in (vocabulary or {}).items()
@@ -300,7 +312,13 @@ class SampleCollator:
     # ---- what is left out ----------------------------------------------------------------------------------------
 
     def _note(self, items: Sequence[Skipped]) -> None:
-        if self.skipped is not None and items:
-            lines = "".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
-            with self.skipped.open("a", encoding="utf-8") as file:  # short lines are added whole, from any process
-                file.write(lines)
+        """Adds to the file what is not in it yet, by this process or another."""
+        if self.skipped is None or all(item.name in self._noted for item in items):
+            return
+        with self.skipped.open("a+b") as file:  # short lines are added whole, from any process
+            file.seek(self._read)
+            self._noted |= names_noted(file)
+            self._read = file.tell()
+            new = {item.name: item for item in items if item.name not in self._noted}
+            file.write(b"".join(json.dumps(asdict(item), ensure_ascii=False).encode() + b"\n" for item in new.values()))
+        self._noted |= new.keys()

@@ -36,7 +36,7 @@ from gar.processing import GARProcessor
 from gar.training.adapters import add_adapters
 from gar.training.averaging import AveragedWeights
 from gar.training.begun import check_settings
-from gar.training.collator import SampleCollator
+from gar.training.collator import SampleCollator, names_noted
 from gar.training.course import Course
 from gar.training.examination import Examination
 from gar.training.feature_cache import FeatureCache
@@ -381,5 +381,4 @@ def _begin_folder(recipe: Recipe, skipped: Sequence[Skipped] | None) -> None:
 
 def _count_skipped(recipe: Recipe) -> int:
     file = recipe.out / "skipped.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return len({json.loads(line)["name"] for line in lines})
+    return len(names_noted(file.read_bytes().splitlines())) if file.exists() else 0

@@ -95,9 +95,10 @@ def test_what_is_wrong_with_an_annotation_is_named(coco):
         "no segmentation": {**good, "segmentation": []},
         "it is 'x'": "x",
     }
-    source = open_at(coco(annotations=[good, *bad.values()]))
+    path = coco(annotations=[good, *bad.values()])
+    source = open_at(path)
     assert len(source) == 1
-    assert [skipped.name for skipped in source.skipped] == [f"instances.json: annotation at {n}" for n in range(1, 8)]
+    assert [skipped.name for skipped in source.skipped] == [f"{path}: annotation at {n}" for n in range(1, 8)]
     assert all(reason in skipped.reason for skipped, reason in zip(source.skipped, bad, strict=True))
 
 
@@ -116,7 +117,7 @@ def test_an_outline_that_is_none_is_skipped_when_it_is_read(coco, segmentation, 
     path = coco(annotations=[{"id": 5, "image_id": 7, "category_id": 17, "segmentation": segmentation}])
     item = open_at(path)[0]
     assert isinstance(item, Skipped)
-    assert item.name == "instances.json: picture 7"
+    assert item.name == f"{path}: picture 7"
     assert re.search(reason, item.reason)
 
 

@@ -1,6 +1,7 @@
 """A folder of pictures, masks and texts."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,8 +32,9 @@ def put(tmp_path, picture, boxes):
 
 
 def test_one_mask_and_its_caption(put, picture, boxes):
-    sample = FolderSource(put("cat", captions=["A cat."]), augment=False)[0]
-    assert (sample.name, sample.turns, sample.wording) == ("cat.png", ((DESCRIBE, "A cat."),), "captions")
+    folder = put("cat", captions=["A cat."])
+    sample = FolderSource(folder, augment=False)[0]
+    assert (sample.name, sample.turns, sample.wording) == (str(folder / "cat.png"), ((DESCRIBE, "A cat."),), "captions")
     assert np.array_equal(sample.picture, picture)
     assert np.array_equal(sample.masks[0], boxes(1)[0])
 
@@ -64,7 +66,7 @@ def test_what_does_not_belong_together_is_named(put, tmp_path, picture):
     (tmp_path / "folder.png").mkdir()
     source = FolderSource(tmp_path)
     assert len(source) == 1
-    reasons = {skipped.name: skipped.reason for skipped in source.skipped}
+    reasons = {Path(skipped.name).name: skipped.reason for skipped in source.skipped}
     expected = {
         "gap.png": "numbers [0, 2]",
         "twice.png": "numbers [0, 0]",
@@ -84,7 +86,7 @@ def test_masks_that_do_not_fit_are_skipped_when_they_are_read(put):
     source = FolderSource(put("cat", captions=["A cat."]))
     Image.new("L", (32, 24)).save(put("cat") / "cat.mask.png")
     assert source[0] == Skipped(
-        "cat.png", "cat.mask.png: the mask of 24 x 32 (height x width) is empty: no pixel is inside"
+        str(put("cat") / "cat.png"), "cat.mask.png: the mask of 24 x 32 (height x width) is empty: no pixel is inside"
     )
     Image.new("L", (10, 10), 255).save(put("cat") / "cat.mask.png")
     assert "cat.mask.png: " in source[0].reason

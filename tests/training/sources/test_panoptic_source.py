@@ -118,8 +118,8 @@ def test_related_regions_are_dealt_together(psg):
 
 def test_the_test_pictures_of_psg_are_kept_apart(psg):
     path = psg()
-    assert open_at(path)[0].name == "psg.json: picture '7'"
-    assert open_at(path, split="test")[0].name == "psg.json: picture '8'"
+    assert open_at(path)[0].name == f"{path}: picture '7'"
+    assert open_at(path, split="test")[0].name == f"{path}: picture '8'"
 
 
 def test_coco_has_no_test_pictures_in_its_file(coco):
@@ -152,13 +152,14 @@ def test_bad_segments_and_relations_are_named(psg):
     "record", [{"file_name": "b.png"}, {"pan_seg_file_name": "../a.png"}, {"segments_info": 3}, {"relations": None}]
 )
 def test_a_record_without_what_it_needs_is_named(psg, record):
-    with pytest.raises(InputError, match=r"nothing to learn from; 1 items .* psg.json: record at 0: "):
+    with pytest.raises(InputError, match=r"nothing to learn from; 1 items .*psg.json: record at 0: "):
         open_at(psg(record))
 
 
 def test_segments_that_do_not_fit_the_picture_are_skipped_when_they_are_read(psg, folder):
-    source = open_at(psg({"segments_info": [{"id": 99, "category_id": 0}], "relations": []}))
-    assert source[0] == Skipped("psg.json: picture '7'", "segment 99 has no pixel in a.png")
+    path = psg({"segments_info": [{"id": 99, "category_id": 0}], "relations": []})
+    source = open_at(path)
+    assert source[0] == Skipped(f"{path}: picture '7'", "segment 99 has no pixel in a.png")
     Image.new("RGB", (16, 24)).save(folder / "masks/a.png")
     assert "are 24 x 16, the picture is 24 x 32" in source[0].reason
     (folder / "masks/a.png").write_bytes(b"torn")

@@ -32,12 +32,14 @@ def same(a, b):
 
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
 def test_json_and_json_lines_are_read(write, record, picture, boxes, name):
-    source = PublishedSource(write(record(2, QUESTION), record(1), name=name))
+    path = write(record(2, QUESTION), record(1), name=name)
+    source = PublishedSource(path)
     assert (len(source), source.skipped) == (2, [])
     sample = source[0]
     assert np.array_equal(sample.picture, picture)
     assert all(np.array_equal(mask, own) for mask, own in zip(sample.masks, boxes(2), strict=True))
-    assert (sample.name, sample.prompts, sample.turns) == (f"{name}[0]", (0, 1), (tuple(QUESTION),))
+    assert (sample.prompts, sample.turns) == ((0, 1), (tuple(QUESTION),))
+    assert sample.name == (f"{path}[0]" if name == "data.json" else f"{path}, line 1")
 
 
 def test_a_mask_may_be_one_dictionary_and_uncompressed(write, record):
@@ -104,12 +106,13 @@ def test_bad_records_are_named_and_left_out_when_the_file_is_opened(write, recor
         "the record is 'text'": "text",
         "conversations is None": {"image": "a.png"},
     }
-    source = PublishedSource(write(record(), *bad.values(), record(1)))
-    assert [skipped.name for skipped in source.skipped] == [f"data.json[{n}]" for n in range(1, len(bad) + 1)]
+    path = write(record(), *bad.values(), record(1))
+    source = PublishedSource(path)
+    assert [skipped.name for skipped in source.skipped] == [f"{path}[{n}]" for n in range(1, len(bad) + 1)]
     for skipped, reason in zip(source.skipped, bad, strict=True):
         assert reason in skipped.reason
     assert len(source) == 2
-    assert source[1].name == f"data.json[{len(bad) + 1}]"
+    assert source[1].name == f"{path}[{len(bad) + 1}]"
 
 
 def test_what_proves_wrong_when_it_is_read_is_given_as_skipped(write, record, tmp_path):
@@ -138,16 +141,16 @@ def test_what_proves_wrong_when_it_is_read_is_given_as_skipped(write, record, tm
     items = [source[index] for index in range(len(source))]
     for index, (item, reason) in enumerate(zip(items, bad, strict=False)):
         assert isinstance(item, Skipped)
-        assert item.name == f"data.json[{index}]"
+        assert item.name == f"{path}[{index}]"
         assert reason in item.reason
     assert isinstance(items[-1], Sample)
 
 
 def test_a_line_that_is_no_json_is_named(write, record, tmp_path):
     path = write(record(), name="data.jsonl")
-    path.write_bytes(path.read_bytes() + b'\n{"image": \n\xff\n' + b"[" * 100_000)
+    path.write_bytes(path.read_bytes() + b'\n\n{"image": \n\xff\n' + b"[" * 100_000)
     source = PublishedSource(path)
-    assert [skipped.name for skipped in source.skipped] == ["data.jsonl[1]", "data.jsonl[2]", "data.jsonl[3]"]
+    assert [skipped.name for skipped in source.skipped] == [f"{path}, line {n}" for n in (3, 4, 5)]
     assert all(skipped.reason.startswith("the line is not JSON") for skipped in source.skipped)
 
 
@@ -157,7 +160,7 @@ def test_a_line_that_is_no_json_is_named(write, record, tmp_path):
         ("{", "is not JSON"),
         ('{"image": 1}', "must be a list of records"),
         ("[]", "nothing to learn from; 0 items can't be used"),
-        ("[1, 2]", r"nothing to learn from; 2 items can't be used, the first: data.json\[0\]: the record is 1"),
+        ("[1, 2]", r"nothing to learn from; 2 items can't be used, the first: .*data.json\[0\]: the record is 1"),
     ],
 )
 def test_a_file_that_is_of_no_use_is_refused(tmp_path, content, message):
@@ -239,7 +242,9 @@ def test_rows_are_checked_when_their_turn_comes(tmp_path, record, write):
     datasets.Dataset.from_list([record(1, QUESTION), record(1)]).save_to_disk(str(tmp_path / "saved"))
     datasets.enable_progress_bars()
     source = PublishedSource(tmp_path / "saved", images=tmp_path)
-    assert source[0] == Skipped("saved[0]", "the text names <Prompt1>; there are 1 masks, numbered from 0")
+    assert source[0] == Skipped(
+        f"{tmp_path / 'saved'}[0]", "the text names <Prompt1>; there are 1 masks, numbered from 0"
+    )
     assert isinstance(source[1], Sample)
 
 

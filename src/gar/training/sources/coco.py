@@ -62,9 +62,9 @@ class CocoSource(SegmentSource):
                     raise InputError("it has no segmentation")
                 segments[key].append(Segment(kinds[kind], annotation))
             except InputError as error:
-                skipped.append(Skipped(f"{path.name}: annotation at {place}", str(error)))
+                skipped.append(Skipped(f"{path}: annotation at {place}", str(error)))
         pictures = [
-            AnnotatedPicture(f"{path.name}: picture {key}", file, segments[key])
+            AnnotatedPicture(f"{path}: picture {key}", file, segments[key])
             for key, file in files.items()
             if segments[key]
         ]
@@ -110,5 +110,5 @@ def picture_files(table: Mapping[str, Any], path: Path, images: Path, skipped: l
                 raise InputError(f"its id is {shown(key)}; it must be a number or a text")
             files[key] = file_under(images, image.get("file_name"))
         except InputError as error:
-            skipped.append(Skipped(f"{path.name}: picture at {place}", str(error)))
+            skipped.append(Skipped(f"{path}: picture at {place}", str(error)))
     return files

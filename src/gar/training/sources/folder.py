@@ -54,6 +54,7 @@ class FolderSource(SeededSource):
         super().__init__(seed)
         self._augment = augment
         self._max_regions = max_regions
+        self._path = Path(path)
         folder = folder_at(path, "the folder")
         pictures: list[Path] = []
         masks: defaultdict[str, list[tuple[int, Path]]] = defaultdict(list)
@@ -72,22 +73,25 @@ class FolderSource(SeededSource):
                 files = _numbered(own)
                 self._items.append((picture, files, self._conversation(picture, len(files))))
             except InputError as error:
-                skipped.append(Skipped(picture.name, str(error)))
+                skipped.append(Skipped(self._named(picture), str(error)))
         for own in masks.values():
-            skipped.extend(Skipped(file.name, "there is no picture for this mask") for _, file in own)
+            skipped.extend(Skipped(self._named(file), "there is no picture for this mask") for _, file in own)
         self.check_some(folder)
 
     def __len__(self) -> int:
         return len(self._items)
 
     def _name(self, index: int) -> str:
-        return self._items[index][0].name
+        return self._named(self._items[index][0])
+
+    def _named(self, file: Path) -> str:
+        return str(self._path / file.name)
 
     def _read(self, index: int, epoch: int) -> Sample:
         picture, files, conversation = self._items[index]
         pixels = read_picture(picture)
         return to_sample(
-            picture.name,
+            self._named(picture),
             pixels,
             [_mask(file, pixels.shape[:2]) for file in files],
             conversation,

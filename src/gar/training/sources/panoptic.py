@@ -102,7 +102,7 @@ def _read_coco(
     files = picture_files(table, path, images, skipped)
     pictures: list[AnnotatedPicture] = []
     for place, annotation in enumerate(entries(table, "annotations", str(path))):
-        name = f"{path.name}: annotation at {place}"
+        name = f"{path}: annotation at {place}"
         try:
             annotation = mapping(annotation, "it")
             key = annotation.get("image_id")
@@ -112,7 +112,7 @@ def _read_coco(
             if segments:
                 file = file_under(masks, annotation.get("file_name"))
                 pictures.append(
-                    AnnotatedPicture(f"{path.name}: picture {key}", files[key], list(segments.values()), masks=file)
+                    AnnotatedPicture(f"{path}: picture {key}", files[key], list(segments.values()), masks=file)
                 )
         except InputError as error:
             skipped.append(Skipped(name, str(error)))
@@ -131,7 +131,7 @@ def _read_psg(
     held_out = {str(number) for number in entries(table, "test_image_ids", str(path))}
     pictures: list[AnnotatedPicture] = []
     for place, record in enumerate(entries(table, "data", str(path))):
-        name = f"{path.name}: record at {place}"
+        name = f"{path}: record at {place}"
         try:
             record = mapping(record, "it")
             key = record.get("image_id")
@@ -143,7 +143,7 @@ def _read_psg(
             relations = _relations(record, list(segments), predicates, name, skipped)
             pictures.append(
                 AnnotatedPicture(
-                    f"{path.name}: picture {shown(key)}",
+                    f"{path}: picture {shown(key)}",
                     file_under(images, record.get("file_name")),
                     list(segments.values()),
                     relations,

@@ -75,12 +75,13 @@ class PublishedSource(SeededSource):
         self._images = folder_at(default if images is None else images, "the folder of pictures")
         self._augment = augment
         self._max_regions = max_regions
-        self._rows: Sequence[Any] | ArrowRows
+        self._rows: Mapping[int, Any] | ArrowRows
+        self._numbers: Sequence[int]
         if self._path.suffix in (".json", ".jsonl"):
             self._rows = _json_records(self._path)
-            faults = [self._fault(record) for record in self._rows]
-            self._numbers: Sequence[int] = [number for number, fault in enumerate(faults) if not fault]
-            self.skipped = [Skipped(f"{self._path.name}[{n}]", fault) for n, fault in enumerate(faults) if fault]
+            faults = {number: self._fault(record) for number, record in self._rows.items()}
+            self._numbers = [number for number, fault in faults.items() if not fault]
+            self.skipped = [Skipped(self._record_name(number), fault) for number, fault in faults.items() if fault]
         else:
             self._rows = ArrowRows(self._path, _COLUMNS, ("dialogue",))
             self._numbers = range(len(self._rows))
@@ -90,7 +91,10 @@ class PublishedSource(SeededSource):
         return len(self._numbers)
 
     def _name(self, index: int) -> str:
-        return f"{self._path.name}[{self._numbers[index]}]"
+        return self._record_name(self._numbers[index])
+
+    def _record_name(self, number: int) -> str:
+        return f"{self._path}, line {number}" if self._path.suffix == ".jsonl" else f"{self._path}[{number}]"
 
     def _read(self, index: int, epoch: int) -> Sample:
         record = self._rows[self._numbers[index]]
@@ -138,21 +142,21 @@ class PublishedSource(SeededSource):
         return file_under(self._images, image)
 
 
-def _json_records(path: Path) -> list[Any]:
-    """The records of a JSON list or of JSON lines; for a line that is no JSON, an `InputError` in its place."""
+def _json_records(path: Path) -> dict[int, Any]:
+    """The records of a JSON list by place, or of JSON lines by line; for a line that is no JSON, an `InputError`."""
     if path.suffix == ".json":
         records = parse_json(read_file(path), str(path))
         if not isinstance(records, list):
             raise InputError(f"{path} holds {shown(records)}; it must be a list of records")
-        return records
-    records = []
-    for line in read_file(path).split(b"\n"):
+        return dict(enumerate(records))
+    lines: dict[int, Any] = {}
+    for number, line in enumerate(read_file(path).split(b"\n"), 1):
         if line.strip():
             try:
-                records.append(parse_json(line, "the line"))
+                lines[number] = parse_json(line, "the line")
             except InputError as error:
-                records.append(error)
-    return records
+                lines[number] = error
+    return lines
 
 
 def _rles(record: Mapping[str, Any]) -> list[Any]:
