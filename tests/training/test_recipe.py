@@ -55,6 +55,10 @@ def test_a_part_of_a_recipe_that_was_not_there_can_be_given():
 
 MISTAKES = {
     "train.batchsize=3": "train.batchsize is no setting; did you mean batch_size?",
+    "trian.steps=3": r"trian is no setting; did you mean train\?$",
+    "data.0.kind=folder": r"data.0.folder.scenes is no setting; data.0",
+    "data.0.scene=3": r"data.0.world.scene is no setting; did you mean scenes\?$",
+    "evaluation.data.0.split_=train": r"evaluation.data.0.world.split_ is no setting; did you mean split\?$",
     "train.batch_size=many": r"train.batch_size: .* \(given: 'many'\)",
     "train.batch_size=0": r"train.batch_size: .* greater than or equal to 1 \(given: 0\)",
     "train.freeze=[eyes]": r"train.freeze.0: Input should be 'stem', .* \(given: 'eyes'\)",

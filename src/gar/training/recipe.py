@@ -410,7 +410,7 @@ def make_recipe(content: Mapping[str, Any], changes: Sequence[str] = (), *, name
     try:
         return Recipe.model_validate(changed)
     except ValidationError as error:
-        raise InputError(f"recipe {name!r}: {in_one_line(error)}") from error
+        raise InputError(f"recipe {name!r}: {in_one_line(error, Recipe)}") from error
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -450,16 +450,16 @@ def _entry(place: Any, step: str, change: str) -> Any:
     raise InputError(f"{change!r}: there is no {step!r}; there is {held}")
 
 
-def in_one_line(error: ValidationError) -> str:
-    """The first three mistakes, each with its place, what was given and what is allowed."""
+def in_one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first three mistakes in settings of a model, each with its place, what was given and what is allowed."""
     told: list[str] = []
     # a list with a mistake in it also counts as too short, which helps nobody
     mistakes = [mistake for mistake in error.errors() if mistake["type"] != "too_short" or not mistake["input"]]
     for mistake in mistakes[:3]:
         place = ".".join(str(part) for part in mistake["loc"]) or "the recipe"
         if mistake["type"] == "extra_forbidden":
-            names = [setting.name.rpartition(".")[2] for setting in settings()]
-            near = get_close_matches(str(mistake["loc"][-1]), names, n=1)
+            *path, given = mistake["loc"]
+            near = get_close_matches(str(given), _names_at(path, model), n=1)
             told.append(f"{place} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
         elif mistake["type"] == "missing":
             told.append(f"{place} is missing")
@@ -468,6 +468,19 @@ def in_one_line(error: ValidationError) -> str:
             told.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}{given}")
     more = len(mistakes) - 3
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+def _names_at(path: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """The names of the settings at a place as pydantic tells places: with numbers in lists and the kinds of sources."""
+    models = [model]
+    for step in path:
+        fields = [one.model_fields[step] for one in models if step in one.model_fields]
+        if fields:
+            models = [inner for field in fields for inner in _models_in(field.annotation)]
+        elif isinstance(step, str):
+            kinds = {one: one.model_fields.get("kind") for one in models}
+            models = [one for one, kind in kinds.items() if kind is not None and step in get_args(kind.annotation)]
+    return [name for one in models for name in one.model_fields]
 
 
 # ---- telling -----------------------------------------------------------------------------------------------------

@@ -206,6 +206,12 @@ class GroundingTrainer(Trainer):
         self._began = None
         return output
 
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """The warnings of transformers, but none of weights that others are tied to, which are not saved."""
+        tied = getattr(self.accelerator.unwrap_model(self.model), "all_tied_weights_keys", {})
+        load_result.missing_keys[:] = [name for name in load_result.missing_keys if name not in tied]
+        super()._issue_warnings_after_load(load_result)
+
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         """The checkpoint of transformers, marked as one that is not whole yet."""
         if self.args.should_save:

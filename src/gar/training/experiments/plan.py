@@ -141,7 +141,7 @@ def read_experiment(experiment: str | Path) -> Experiment:
     except yaml.YAMLError as error:
         raise InputError(f"the experiment {name!r} is not YAML: {error}") from error
     except ValidationError as error:
-        raise InputError(f"experiment {name!r}: {in_one_line(error)}") from error
+        raise InputError(f"experiment {name!r}: {in_one_line(error, Experiment)}") from error
 
 
 def plan_runs(
