@@ -159,6 +159,7 @@ def test_what_is_there_is_not_made_again_and_what_is_missing_is(make_cache, tmp_
     made = make_cache().make(workers=0)
     before = files(tmp_path / "caches")
     assert len(before) == 6
+    assert len({(tmp_path / "caches" / name).stat().st_mode for name in before}) == 1
     make_cache().make(workers=0)
     assert files(tmp_path / "caches") == before
     lost = next(path for path in (tmp_path / "caches").rglob("shard-00001.jsonl"))

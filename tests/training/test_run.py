@@ -131,6 +131,7 @@ def test_a_finished_run_has_a_model_that_loads_and_its_settings(make_recipe):
     tensors = load_file(recipe.out / "result" / "model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert (recipe.out / "curves.png").stat().st_size > 1000
+    assert len({path.stat().st_mode for path in (recipe.out / "result").iterdir()}) == 1
 
 
 def gar_yaml(path):

@@ -264,6 +264,7 @@ def write_shard(
     save_file({name: torch.cat(rows) if rows else torch.zeros(0) for name, rows in vars(seen).items()}, partial_path)
     partial_path.replace(path.with_suffix(".safetensors"))
     partial_path.write_text("\n".join(records) + "\n", encoding="utf-8")
+    path.with_suffix(".safetensors").chmod(partial_path.stat().st_mode)  # else nobody else could read it
     partial_path.replace(path.with_suffix(".jsonl"))
 
 

@@ -78,5 +78,7 @@ def _write(model: Any, processor: GARProcessor, folder: Path, **options: Any) ->
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial, **options)
     processor.save_pretrained(partial)
+    for weights in partial.glob("*.safetensors"):  # which only their owner could read
+        weights.chmod((partial / "tokenizer.json").stat().st_mode)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)

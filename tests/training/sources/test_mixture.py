@@ -35,10 +35,7 @@ def test_each_item_comes_as_often_as_its_source_weighs():
 
 def test_repeats_are_drawn_as_if_from_further_epochs():
     mixture = Mixture([Numbers("a", 2)], [3])
-    drawn = []
-    for epoch in range(2):
-        mixture.set_epoch(epoch)
-        drawn += [mixture[index].name for index in range(len(mixture))]
+    drawn = [mixture.draw(index, epoch).name for epoch in range(2) for index in range(len(mixture))]
     assert len(set(drawn)) == 12
     assert drawn[-1] == "a1 in 5"
 

@@ -5,8 +5,6 @@ Choices of this file:
 * Whatever a source draws at random (prompt numbers, wordings, which regions of a crowded picture) comes from the seed,
   the epoch and the index alone. So the draws differ from epoch to epoch, and a run that was stopped and resumed sees
   what it would have seen.
-* The epoch lives in memory that is shared with the workers of a `DataLoader`, so that `set_epoch` reaches those that
-  outlive an epoch (`persistent_workers=True`), too.
 * A source is opened cheaply. What is plainly wrong then is left out and listed in `skipped`; what proves wrong when its
   picture and masks are read is given as a `Skipped` in its place.
 """
@@ -19,7 +17,6 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from gar.errors import InputError
@@ -36,23 +33,19 @@ class Source(Dataset[Sample | Skipped], ABC):
 
     def __init__(self) -> None:
         self.skipped = []
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Says which pass over the data this is, from 0 up."""
-        self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> Sample | Skipped:
+        """An item as it is in the first epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index}; there are {len(self)}")
-        return self.draw(index, int(self._epoch))
+        return self.draw(index, 0)
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def draw(self, index: int, epoch: int) -> Sample | Skipped:
-        """An item as it is in a given epoch."""
+        """An item as it is in a given epoch, from 0 up."""
 
 
 class SeededSource(Source):
