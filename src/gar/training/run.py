@@ -73,8 +73,8 @@ _DATA_SEED = 0
 _PATIENCE = 6 * 3600
 """Seconds that processes wait for the first, which makes the cache."""
 
-_FULL = ("No space left", "quota exceeded", "PytorchStreamWriter failed")
-"""What errors say when a disk is full, whatever raises them."""
+_FULL = ("No space left", "quota exceeded", "PytorchStreamWriter failed", "iostream error", "unexpected pos")
+"""What errors say when a disk is full: of the system, and the last three of `torch.save`."""
 
 
 @dataclass(frozen=True)
