@@ -71,6 +71,6 @@ def test_every_error_is_one_of_ours_and_of_the_kind_that_callers_expect():
 
 def test_a_missing_extra_names_the_command_that_brings_it():
     assert str(gar.MissingExtraError("fastapi", "serve")) == (
-        "fastapi is not installed; run: pip install 'grasp-any-region[serve]'"
+        "fastapi is not installed; run: pip install '.[serve]' in the repository of gar"
     )
     assert str(gar.MissingExtraError("wandb")) == "wandb is not installed; run: pip install wandb"

@@ -54,5 +54,5 @@ class MissingExtraError(GARError, ImportError):
 
     def __init__(self, package: str, extra: str | None = None):
         """Names the missing `package` and the `extra` of this distribution that brings it, if one does."""
-        what = package if extra is None else f"'grasp-any-region[{extra}]'"
+        what = package if extra is None else f"'.[{extra}]' in the repository of gar"
         super().__init__(f"{package} is not installed; run: pip install {what}")

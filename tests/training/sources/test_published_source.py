@@ -257,7 +257,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     (tmp_path / "data.arrow").touch()
     monkeypatch.setitem(sys.modules, "datasets", None)  # as if it were not installed
     with pytest.raises(
-        MissingExtraError, match=r"datasets is not installed; run: pip install 'grasp-any-region\[train\]'"
+        MissingExtraError, match=r"datasets is not installed; run: pip install '\.\[train\]'"
     ):
         PublishedSource(tmp_path)
 
