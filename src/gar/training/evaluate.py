@@ -38,6 +38,7 @@ from gar.graspworld import (
     ATTRIBUTES,
     HELD_OUT_VERSION,
     KINDS,
+    RELATIONS,
     STAGED_KINDS,
     Scene,
     Turn,
@@ -150,7 +151,7 @@ def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, 
     for turn, answer in zip(turns, assistant.batch(requests, max_new_tokens=48, batch_size=24), strict=True):
         if turn.kind in CAPTION_KINDS:
             claim = relation_is_true(scene, prompts[turn.prompts[0]], answer.text, prompts)
-            tally.add("caption of two, relation true", claim is True, 0.0)
+            tally.add("caption of two, relation true", claim is True, 1 / len(RELATIONS))
             continue
         right = is_right(turn, answer.text)
         tally.add(f"{turn.kind}, letter written" if turn.choices else turn.kind, right, turn.chance)
@@ -177,7 +178,7 @@ def _describe(assistant: GAR, scene: Scene, tally: _Tally) -> None:
             tally.add("caption, no color where there is none", "color" not in said, 0.5)
         claim = relation_is_true(scene, index, answer.text)
         if claim is not None:
-            tally.add("caption, relation true where one is stated", claim, 0.0)
+            tally.add("caption, relation true where one is stated", claim, 1 / len(RELATIONS))
 
 
 def _photographs(assistant: GAR, folder: Path, tally: _Tally) -> None:
