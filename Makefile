@@ -46,7 +46,8 @@ nano: $(VENV)/installed-dev ## Train the embedded model from nothing: runs/nano-
 	$(TRAIN) nano-again model.start=runs/nano-again-5/result model.class_scale=20 'model.echo=[noun,material,color]' data.0.first_seed=124000 cache.variants=2 words=null train.blend=0.85 out=runs/nano-again-6 $(SHARED)
 	$(TRAIN) nano-again model.start=runs/nano-again-6/result model.closeup_size=224 data.0.first_seed=140000 cache.variants=2 out=runs/nano-again-7 $(SHARED)
 	$(TRAIN) nano-again model.start=runs/nano-again-7/result data.0.first_seed=144000 data.0.scenes=14000 data.0.rows=0.14 data.0.together=0.26 cache.variants=2 words=null train.blend=0.85 out=runs/nano-again-8 $(SHARED)
-	$(TRAIN) nano-again model.start=runs/nano-again-8/result model.color_levels=8 data.0.first_seed=162000 data.0.scenes=9000 data.0.rows=0.08 data.0.together=0.2 cache.variants=2 words.steps=1500 words.learning_rate=1.0e-3 'train.freeze=[stem,vision,connector,mask,region]' train.steps=700 train.blend=0.7 out=runs/nano-last $(SHARED)
+	$(TRAIN) nano-again model.start=runs/nano-again-8/result model.color_levels=8 data.0.first_seed=162000 data.0.scenes=9000 data.0.rows=0.08 data.0.together=0.2 cache.variants=2 words.steps=1500 words.learning_rate=1.0e-3 'train.freeze=[stem,vision,connector,mask,region]' train.steps=700 train.blend=0.7 out=runs/nano-again-9 $(SHARED)
+	$(TRAIN) nano-again model.start=runs/nano-again-9/result data.0.first_seed=171000 data.0.scenes=9000 data.0.rows=0.1 data.0.together=0.2 cache.variants=2 words=null 'train.freeze=[stem,vision,connector,mask,region,color]' train.steps=1400 train.blend=0.85 out=runs/nano-last $(SHARED)
 
 docs: $(VENV)/installed-docs ## Build the documentation: site/index.html
 	$(BIN)/mkdocs build --strict

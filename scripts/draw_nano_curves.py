@@ -30,7 +30,8 @@ PARTS = {
     "again-6": "colors, too",
     "again-7": "closer",
     "again-8": "staged",
-    "last": "counted",
+    "again-9": "counted",
+    "last": "mended",
 }
 """Logs in their order, and what was asked."""
 SHOWN = {
