@@ -77,7 +77,15 @@ def _it_is(item: WorldObject) -> str:
     """Begins a further sentence about something: nobody is called "it"."""
     if is_plural(item.noun):
         return "They are"
-    return f"The {item.noun} is" if category_of(item.noun) == "person" else "It is"
+    name = _spoken_of(item)
+    return f"{name[0].upper()}{name[1:]} is"
+
+
+def _spoken_of(item: WorldObject) -> str:
+    """What stands for something in a further sentence: "them", "it", or who it is."""
+    if is_plural(item.noun) or category_of(item.noun) != "person":
+        return "them" if is_plural(item.noun) else "it"
+    return item.noun if is_uncounted(item.noun) else f"the {item.noun}"
 
 
 def _more(item: WorldObject) -> str:
@@ -170,5 +178,4 @@ def write_caption(scene: Scene, index: int, rng: np.random.Generator, *, related
             return text[:-1] + said + "."
     if item.hidden < HIDDEN or item.style in ("frame", "ground"):  # what is in a frame or stands there hides nothing
         return text
-    person = category_of(item.noun) == "person"
-    return f"{text} Part of {'them' if is_plural(item.noun) else f'the {item.noun}' if person else 'it'} is hidden."
+    return f"{text} Part of {_spoken_of(item)} is hidden."
