@@ -256,9 +256,7 @@ def test_tables_that_are_damaged_or_lack_a_column_are_refused(tables):
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     (tmp_path / "data.arrow").touch()
     monkeypatch.setitem(sys.modules, "datasets", None)  # as if it were not installed
-    with pytest.raises(
-        MissingExtraError, match=r"datasets is not installed; run: pip install '\.\[train\]'"
-    ):
+    with pytest.raises(MissingExtraError, match=r"datasets is not installed; run: pip install '\.\[train\]'"):
         PublishedSource(tmp_path)
 
 
