@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gar.errors import MediaError
-from gar.media import load_image
+from gar.media import load_image, load_mask
 
 # Four quarters of different colors, so that every turn and mirror image is another picture.
 QUARTERS = np.zeros((4, 6, 3), np.uint8)
@@ -451,3 +451,20 @@ def test_odd_and_unreachable_urls_are_refused_without_their_secrets(url: str):
     with pytest.raises(MediaError) as caught:
         load_image(url, allow_hosts=["127.0.0.1", "::1"], max_seconds=2)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16, np.int32, np.float32])
+def test_the_darkest_of_a_mask_of_any_depth_is_inside(tmp_path, depth):
+    labels = np.zeros((4, 6), depth)
+    labels[1, 2:4] = 1 if depth is not np.float32 else 0.001
+    Image.fromarray(labels).save(tmp_path / "mask.tif")
+    assert np.array_equal(load_mask(tmp_path / "mask.tif"), labels > 0)
+
+
+def test_a_deep_mask_is_turned_upright(tmp_path):
+    labels = np.zeros((4, 6), np.uint16)
+    labels[0, 0] = 1
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(labels).save(tmp_path / "mask.png", exif=exif)
+    assert np.argwhere(load_mask(tmp_path / "mask.png")).tolist() == [[0, 3]]

@@ -461,6 +461,12 @@ def test_parts_of_an_annotation_are_united_even_where_they_overlap():
     assert region.area((2, 8)) == 12
 
 
+def test_polygons_may_be_an_array():
+    polygon = [[0, 0, 4, 0, 4, 2, 0, 2]]
+    region = Region.from_coco({"segmentation": np.array(polygon), "bbox": [0, 0, 1, 1]})
+    assert np.array_equal(region.to_mask(SIZE), Region.from_coco({"segmentation": polygon}).to_mask(SIZE))
+
+
 @pytest.mark.parametrize(
     ("annotation", "words"),
     [
@@ -468,6 +474,7 @@ def test_parts_of_an_annotation_are_united_even_where_they_overlap():
         ({"id": 3}, r"keys are \['id'\]"),
         ({"segmentation": None}, "no segmentation"),
         ({"segmentation": [[1, 2, 3]]}, "flat"),
+        ({"segmentation": 5, "bbox": [1, 2, 3, 4]}, "segmentation is a int; it must be polygons or run-lengths"),
         ({"segmentation": [[1, 2, 3, 4]]}, "2 points"),
         ({"segmentation": [[[1, 2], [3, 4], [5, 6]]]}, "flat"),
         ({"segmentation": [["a"] * 6]}, "type"),

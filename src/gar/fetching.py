@@ -37,6 +37,8 @@ _MAX_HOPS = 5
 _STALL_SECONDS = 10.0
 """How long a server may keep silent."""
 _URL_SAFE = "/%:@!$&'()*+,;=~?-._"
+_UNICAST = ip_network("2000::/3")
+"""IPv6 addresses of the open internet (RFC 4291, IANA's registry): all that were ever given out."""
 _NAT64 = ip_network("64:ff9b::/96")
 """IPv6 addresses that stand for the IPv4 address in their last 32 bits (RFC 6052)."""
 
@@ -53,7 +55,9 @@ def is_public(address: Address) -> bool:
     if not address.is_global or address.is_multicast:
         return False
     if isinstance(address, IPv4Address):
-        return True
+        return not address.is_reserved
+    if address not in _UNICAST and address not in _NAT64 and address.ipv4_mapped is None:
+        return False
     inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in _NAT64:
         inner.append(IPv4Address(int(address) & 0xFFFFFFFF))

@@ -102,11 +102,13 @@ def load_image(
     return _rgb(image, name, max_pixels)
 
 
-def load_mask(source: str | Path, *, max_pixels: int = 64_000_000, max_bytes: int = 100_000_000) -> NDArray[np.bool_]:
+def load_mask(
+    source: str | Path | bytes, *, max_pixels: int = 64_000_000, max_bytes: int = 100_000_000
+) -> NDArray[np.bool_]:
     """Load a picture as a mask (H, W): whatever is not black is inside.
 
     Args:
-        source: a path or a data URL.
+        source: a path, a data URL, or the bytes of a file.
         max_pixels: as in `load_image`.
         max_bytes: as in `load_image`.
 
@@ -118,6 +120,9 @@ def load_mask(source: str | Path, *, max_pixels: int = 64_000_000, max_bytes: in
     pixels: NDArray[np.uint8] = np.asarray(_rgb(image, name, max_pixels))
     if image.has_transparency_data:
         raise RegionError("the picture has an alpha channel; save it without one, black outside the region")
+    if image.mode[0] in "IF":  # more than eight bits, of which the darkest would be black in eight
+        with _decoding(name, max_pixels):
+            return np.asarray(_upright(image)) != 0
     return pixels.max(axis=2) > 0
 
 
@@ -185,11 +190,14 @@ def _rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
     _check_pixels(image.size, name, max_pixels)
     with _decoding(name, max_pixels):
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
-        upright = image if turn is None else image.transpose(turn)
-        rgb = _eight_bits(upright, name).convert("RGB")
+        rgb = _eight_bits(_upright(image), name).convert("RGB")
     rgb.info = {}
     return rgb
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def _eight_bits(image: Image.Image, name: str) -> Image.Image:

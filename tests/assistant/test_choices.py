@@ -84,6 +84,9 @@ def test_an_option_may_name_a_region(assistant, wide, left, right):
         (3, "choices is 3; needed is a list of strings"),
         (["red", "blue<|eot_id|>"], r"reserved token '<\|eot_id\|>'"),
         (["<|crop_0|>", "blue"], r"reserved token '<\|crop_0\|>'"),
+        (["red", "\ud800"], "a choice is no valid text"),
+        ([f"red {number}" for number in range(257)], "257 choices; at most 256"),
+        ([f"{number} {'red ' * 100}" for number in range(30)], "tokens together; at most 2048"),
     ],
 )
 def test_options_that_cannot_be_scored_are_refused(assistant, wide, left, choices, message):

@@ -1,5 +1,6 @@
 """Sampling: reproducible from the seed that stands in the answer, and nobody else's random numbers are touched."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -53,6 +54,29 @@ def test_an_answer_does_not_depend_on_torchs_random_state(assistant, wide, left)
     first = assistant.describe(wide, left, seed=7, **HOT).text
     torch.manual_seed(2)
     assert assistant.describe(wide, left, seed=7, **HOT).text == first
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seed": 1.5},
+        {"seed": "1"},
+        {"max_new_tokens": 2.5},
+        {"max_new_tokens": None},
+        {"temperature": "0.5"},
+        {"top_p": None},
+    ],
+)
+def test_an_option_of_another_type_is_refused(options):
+    (name,) = options
+    with pytest.raises(InputError, match=rf"{name} is .*; needed is a (whole )?number"):
+        Sampling.checked(**{"temperature": 1.0} | options)
+
+
+def test_numpys_numbers_are_numbers():
+    sampling = Sampling.checked(temperature=np.float32(0.5), seed=np.int64(3), max_new_tokens=np.int32(4))
+    assert (sampling.temperature, sampling.seed, sampling.max_new_tokens) == (0.5, 3, 4)
+    assert type(sampling.seed) is int
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

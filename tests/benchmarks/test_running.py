@@ -216,6 +216,19 @@ def test_runs_of_other_data_are_not_compared(loaded, rule_system, make_vqa, tmp_
         compare([tmp_path / "a", tmp_path / "b"])
 
 
+def test_what_failed_is_asked_again_and_the_last_answer_counts(loaded, rule_system, tmp_path):
+    system = rule_system("C")
+    system.failing = {item.id for item in loaded.items[:3]}
+    run(VQA, system, loaded, tmp_path / "run")
+    assert {record.id for record in read_records(tmp_path / "run") if record.failed} == system.failing
+    again = rule_system("C")
+    run(VQA, again, loaded, tmp_path / "run")
+    assert {question.key for question in again.asked} == system.failing
+    records = read_records(tmp_path / "run")
+    assert len(records) == len({record.id for record in records}) == len(lines(tmp_path / "run")) - 3
+    assert not any(record.failed for record in records)
+
+
 def killed_and_resumed(command, out, wait_for):
     """Kills a process once it has written some lines, then lets it run to its end; both leave whole items."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

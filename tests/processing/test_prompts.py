@@ -82,7 +82,7 @@ def test_a_chat_may_have_no_system_sentence_and_no_answer_to_come():
 
 
 def test_prompts_are_found_once_each_in_rising_order():
-    text = "<Prompt10> <Prompt2> <Prompt2> <Prompt> <prompt3> <Prompt-1>"
+    text = "<Prompt10> <Prompt2> <Prompt2> <Prompt> <prompt3> <Prompt-1> <Prompt\u0661>"
     assert prompts_in(text) == [2, 10]
     assert prompts_in(prompt_name(4)) == [4]
 
@@ -95,6 +95,7 @@ def test_a_question_loses_only_its_outer_white_space():
     ("question", "message"),
     [
         (" \n", "the question is empty"),
+        ("Is it \ud800?", "the question is no valid text: surrogates not allowed at character 6"),
         ("Is <Prompt3> red?", "the question names <Prompt3>; regions given: <Prompt0>, <Prompt1>"),
     ],
 )

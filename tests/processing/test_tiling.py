@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -165,6 +166,22 @@ def test_a_regions_own_tile_is_gray_beyond_the_picture(make_picture, box):
     assert region.sum() == mask.sum()
     quarter = side // 4
     assert region[quarter : side - quarter, quarter : side - quarter].sum() == mask.sum()
+
+
+@pytest.mark.parametrize("shape", [(20, 9000), (9000, 20), (5000, 4000)])
+def test_a_large_region_is_made_smaller_before_it_fills_a_square(shape):
+    picture = np.full((*shape, 3), 60, np.uint8)
+    mask = np.ones(shape, bool)
+    tracemalloc.start()
+    tile, region = crop_tiles(picture, [mask], tile_size=64)[0], crop_mask_tiles([mask], [0], tile_size=64)[0, 0]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000_000
+    if min(shape) > 1000:  # else it is too narrow to be seen
+        assert tile[:, 32, 32].tolist() == [60] * 3
+    assert tile[:, 0, 0].tolist() == [127] * 3
+    share = mask.size / crop_window(mask)[2] ** 2
+    assert region.float().mean() == pytest.approx(share, abs=0.02)
 
 
 def test_other_regions_are_not_marked_in_a_regions_own_tile():

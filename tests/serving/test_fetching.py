@@ -83,6 +83,12 @@ def site(picture):
         ("::ffff:169.254.169.254", False),
         ("2002:7f00:1::", False),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("fec0::1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("4000::1", False),
+        ("::ffff:8.8.8.8", True),
         ("64:ff9b::808:808", True),
     ],
 )

@@ -57,6 +57,15 @@ def test_questions_find_their_answers_and_a_missing_one_is_an_error(tmp_path):
     assert (system.name, system.settings) == ("file:mine.jsonl", {"path": str(path), "answers": 2})
 
 
+def test_the_answers_of_a_run_find_their_items_and_what_was_asked_again_counts(tmp_path):
+    failed = {"item": "b", "replies": {"written": {"text": None, "error": "TimeoutError: x", "probabilities": None}}}
+    again = {"item": "b", "replies": {"written": {"text": "B", "error": None, "probabilities": None}}}
+    lines = [failed, {"item": "a", "text": "A"}, again]
+    path = write(tmp_path, "answers.jsonl", "\n".join(map(json.dumps, lines)))
+    assert texts(path) == {"b": "B", "a": "A"}
+    assert read_answers(write(tmp_path, "failed.jsonl", json.dumps(failed)))["b"].error == "TimeoutError: x"
+
+
 def test_predictions_of_videos_are_not_taken_for_their_references(tmp_path):
     records = [{"video": "a.mp4", "caption": "the reference", "pred": "the answer"}]
     assert texts(write(tmp_path, "d.json", records)) == {"0": "the answer"}

@@ -20,7 +20,7 @@ from gar.assistant.encoding import Picture, Shown, read_picture, show
 from gar.assistant.scene import EncodedScene
 from gar.errors import InputError, PromptError
 from gar.media import ImageSource, load_image
-from gar.processing.prompts import DESCRIBE, Message, one_of_several, prompt_name
+from gar.processing.prompts import DESCRIBE, Message, check_text, one_of_several, prompt_name
 from gar.regions import Region
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ PICTURES_KEPT = 32
 
 JOBS_AHEAD = 16
 """Requests that are prepared while the model answers others."""
+
+_MOST_CHOICES, _MOST_CHOICE_TOKENS = 256, 2048
+"""Choices of one question, and their tokens together: all are read at once, each pair of tokens taking memory."""
 
 _T = TypeVar("_T")
 
@@ -202,14 +205,19 @@ class Reader:
         given = tuple(choices) if iterable else (None,)
         if not all(isinstance(choice, str) for choice in given):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise PromptError(f"choices is {choices!r:.100}; needed is a list of strings")
-        options = tuple(choice.strip() for choice in cast("tuple[str, ...]", given))
+        options = tuple(check_text(choice.strip(), "a choice") for choice in cast("tuple[str, ...]", given))
+        if len(options) > _MOST_CHOICES:
+            raise PromptError(f"{len(options)} choices; at most {_MOST_CHOICES} are scored")
         if len(options) < 2 or len(set(options)) != len(options) or not all(options):
             raise PromptError(f"choices {list(options)}: give at least 2, all different, none empty")
         for option in options:
             token = self.processor.reserved_token(option)
             if token is not None:
                 raise PromptError(f"the choice {option!r} holds the reserved token {token!r}")
-        return {option: tuple(self.processor.answer_ids(option)) for option in options}
+        ids = {option: tuple(self.processor.answer_ids(option)) for option in options}
+        if (count := sum(map(len, ids.values()))) > _MOST_CHOICE_TOKENS:
+            raise PromptError(f"the choices have {count} tokens together; at most {_MOST_CHOICE_TOKENS} are scored")
+        return ids
 
     def _picture(self, source: ImageSource) -> Picture:
         if not self._reuse:

@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
+from operator import index
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gar.errors import InputError
@@ -13,7 +15,7 @@ from gar.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Sampling", "SamplingOptions", "TokenChooser"]
+__all__ = ["Sampling", "SamplingOptions", "TokenChooser", "whole_number"]
 
 MAX_NEW_TOKENS = 256
 """Longest answer, unless asked otherwise."""
@@ -59,9 +61,11 @@ class Sampling:
             near = get_close_matches(unknown[0], known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(known)}"
             raise InputError(f"{unknown[0]} is no option; {hint}")
-        max_new_tokens = options.get("max_new_tokens", MAX_NEW_TOKENS)
-        temperature, top_p = options.get("temperature", 0.0), options.get("top_p", 1.0)
+        max_new_tokens = whole_number(options.get("max_new_tokens", MAX_NEW_TOKENS), "max_new_tokens")
+        temperature = _number(options.get("temperature", 0.0), "temperature")
+        top_p = _number(options.get("top_p", 1.0), "top_p")
         seed = options.get("seed")
+        seed = seed if seed is None else whole_number(seed, "seed")
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; at least 1 is needed")
         if not 0.0 <= temperature <= 100.0:
@@ -78,6 +82,24 @@ class Sampling:
     def chooser(self, rows: int) -> TokenChooser:
         """What chooses the tokens of so many rows."""
         return TokenChooser([self] * rows)
+
+
+def whole_number(value: object, name: str) -> int:
+    """The value as an int, NumPy's too.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        return index(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        raise InputError(f"{name} is {value!r:.60}; needed is a whole number") from None
+
+
+def _number(value: object, name: str) -> float:
+    if not isinstance(value, Real):
+        raise InputError(f"{name} is {value!r:.60}; needed is a number")
+    return float(value)
 
 
 class TokenChooser:

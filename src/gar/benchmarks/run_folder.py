@@ -102,7 +102,7 @@ def _records(content: bytes, path: Path) -> list[Record]:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{where} is damaged: {str(error)[:80]}") from error
-        if record.id in records:
+        if record.id in records and not records[record.id].failed:  # what failed is asked again upon going on
             raise InputError(f"{where}: item {record.id!r} stands there twice")
         records[record.id] = record
     return list(records.values())
@@ -124,8 +124,8 @@ class AnswerLog:
 
     def __init__(self, stream: IO[bytes], records: list[Record]):
         self._stream = stream
-        self.done = {record.id for record in records}
-        """Items that need not be asked again."""
+        self.done = {record.id for record in records if not record.failed}
+        """Items that need not be asked again. What failed is, and its new line takes the place of the former one."""
 
     def append(self, record: Record) -> None:
         """Adds an answer; it is on disk when this returns."""

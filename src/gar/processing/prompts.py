@@ -26,6 +26,7 @@ __all__ = [
     "Message",
     "caption_turns",
     "check_question",
+    "check_text",
     "follow_up",
     "multiple_choice",
     "one_of_several",
@@ -49,7 +50,7 @@ SINGLE_PROMPT = 1
 """The prompt number that the published single-region code gives to its only region."""
 
 _INTRODUCTION = "There are some objects I am curious about: "
-_PROMPT = re.compile(r"<Prompt(\d{1,9})>")
+_PROMPT = re.compile(r"<Prompt([0-9]{1,9})>")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 CropTokens = Mapping[int, str] | Sequence[str]
@@ -81,6 +82,19 @@ def prompts_in(text: str) -> list[int]:
     return sorted({int(number) for number in _PROMPT.findall(text)})
 
 
+def check_text(text: str, what: str) -> str:
+    """The text, if it can be written as UTF-8.
+
+    Raises:
+        PromptError: It holds half of a surrogate pair, as broken JSON has.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise PromptError(f"{what} is no valid text: {error.reason} at character {error.start}") from error
+    return text
+
+
 def check_question(question: str, prompts: Iterable[int], reserved: Callable[[str], str | None]) -> str:
     """Checks that a question can be asked about the given regions.
 
@@ -97,7 +111,7 @@ def check_question(question: str, prompts: Iterable[int], reserved: Callable[[st
     """
     if not isinstance(question, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise PromptError(f"the question is {question!r:.100}; needed is a string")
-    text = question.strip()
+    text = check_text(question.strip(), "the question")
     if not text:
         raise PromptError("the question is empty")
     given = sorted(set(prompts))

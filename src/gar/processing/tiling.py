@@ -216,6 +216,9 @@ def mask_tiles(
 _LEAST_CROP = 32
 """Pixels of a crop's side, at least: less is not worth being enlarged."""
 
+_MOST_CROP = 2048
+"""Pixels of a crop's side, at most, before it is made as small as a tile."""
+
 _OUTSIDE = 127
 """What a crop shows beyond the picture: gray, nearly 0 once normalised."""
 
@@ -253,7 +256,7 @@ def crop_tiles(picture: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], *
     Returns:
         (R, 3, S, S) uint8, gray beyond the picture.
     """
-    cut = [_cut(picture, crop_window(mask), _OUTSIDE).transpose(2, 0, 1) for mask in masks]
+    cut = [_cut(picture, crop_window(mask)).transpose(2, 0, 1) for mask in masks]
     pixels = [torch.from_numpy(np.ascontiguousarray(part)) for part in cut]
     return torch.stack([resize_bicubic(part, tile_size, tile_size) for part in pixels])
 
@@ -271,18 +274,26 @@ def crop_mask_tiles(masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int], 
     """
     tiles: list[torch.Tensor] = []
     for mask, prompt in zip(masks, prompts, strict=True):
-        window = crop_window(mask)
-        index = nearest_index(window[2], tile_size)
-        part = _cut(region_bits([mask], [prompt]), window, 0)[np.ix_(index, index)]
-        tiles.append(torch.from_numpy(np.ascontiguousarray(part))[None])
+        left, top, side = crop_window(mask)
+        index = nearest_index(side, tile_size)
+        rows, columns = index + top, index + left
+        inside = [(at >= 0) & (at < length) for at, length in zip((rows, columns), mask.shape, strict=True)]
+        part = np.zeros((tile_size, tile_size), np.uint8)
+        part[np.ix_(*inside)] = region_bits([mask[np.ix_(rows[inside[0]], columns[inside[1]])]], [prompt])
+        tiles.append(torch.from_numpy(part)[None])
     return torch.stack(tiles)
 
 
-def _cut(values: NDArray[np.uint8], window: tuple[int, int, int], outside: int) -> NDArray[np.uint8]:
-    """A square part of an array (H, W, …), filled up where it reaches beyond."""
+def _cut(picture: NDArray[np.uint8], window: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A square part of a picture (H, W, 3), gray where it reaches beyond.
+
+    Of one that is larger than any tile needs only every n-th pixel is taken, for a narrow picture of few pixels may ask
+    for a square of very many.
+    """
     left, top, side = window
-    height, width = values.shape[:2]
-    rows, columns = slice(max(top, 0), min(top + side, height)), slice(max(left, 0), min(left + side, width))
-    cut = np.full((side, side, *values.shape[2:]), outside, np.uint8)
-    cut[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = values[rows, columns]
+    step = -(-side // _MOST_CROP)
+    rows, columns = (np.arange(at, at + side, step) for at in (top, left))
+    inside = [(at >= 0) & (at < length) for at, length in zip((rows, columns), picture.shape, strict=False)]
+    cut = np.full((len(rows), len(columns), 3), _OUTSIDE, np.uint8)
+    cut[np.ix_(*inside)] = picture[np.ix_(rows[inside[0]], columns[inside[1]])]
     return cut

@@ -246,12 +246,17 @@ class Region:
         """
         annotation = mapping_of(annotation, "the annotation")
         segmentation, bbox = annotation.get("segmentation"), annotation.get("bbox")
+        if isinstance(segmentation, np.ndarray):
+            segmentation = segmentation.tolist()
         if isinstance(segmentation, Mapping):
             region = cls.rle(cast("Mapping[str, Any]", segmentation))
         elif isinstance(segmentation, (list, tuple)) and segmentation:
             flat = cast("Sequence[Any]", segmentation)
             parts: Sequence[Any] = [flat] if np.isscalar(flat[0]) else flat
             region = cls("polygon", polygon_of([pairs(part) for part in parts], union=True))
+        elif segmentation is not None and not isinstance(segmentation, (list, tuple)):
+            kind = type(segmentation).__name__
+            raise RegionError(f"the annotation's segmentation is a {kind}; it must be polygons or run-lengths")
         elif bbox is not None:
             numbers = array_of(bbox, "the annotation's bbox")
             if numbers.shape != (4,) or numbers.dtype.kind not in "iuf":

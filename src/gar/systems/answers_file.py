@@ -1,12 +1,12 @@
 """Answers that a system gave earlier, read from a file; so anyone's cached answers are scored.
 
-    JSON lines, ours     {"key": "17", "text": "B"}, or "error" in place of "text"
+    JSON lines, ours     {"key": "17", "text": "B"}, or "error" in place of "text"; the `answers.jsonl` of a run
     list of records      GAR-Bench ("model_output"), Ferret-Bench and MDVP-Bench ("caption"), VideoRefer-Bench ("pred"),
                          Ferret's answer file ("text"); as a JSON list or as JSON lines
     object               DLC-Bench: {annotation id: caption}
 
-A record without "key" or "id" belongs to the item at its place in the benchmark's published file, counted from 0. Its
-"question_id" does not count: in Ferret-Bench's published answers it is the place, in the questions it is not.
+A record without "key", "id" or "item" belongs to the item at its place in the benchmark's published file, counted from
+0. Its "question_id" does not count: in Ferret-Bench's published answers it is the place, in the questions it is not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gar.errors import InputError
 from gar.systems.protocol import Question, Reply
@@ -23,7 +23,7 @@ __all__ = ["AnswersFile", "read_answers"]
 
 _TEXTS = ("text", "model_output", "pred", "caption")
 """Where published records hold the answer, the surest first: "caption" is the reference in some that have "pred"."""
-_KEYS = ("key", "id")
+_KEYS = ("key", "id", "item")
 
 
 class AnswersFile:
@@ -92,7 +92,7 @@ def _records(records: Sequence[Any], file: str) -> dict[str, Reply]:
         if (key is not None) != keyed:
             raise InputError(f"record {place} of {file}: some records have a key and others none")
         key = str(place) if key is None else key
-        if key in answers:
+        if key in answers and answers[key].error is None:  # a run has asked again what failed
             raise InputError(f"record {place} of {file}: the key {key!r} stands twice")
         answers[key] = _reply(record, f"record {place} of {file}")
     return answers
@@ -116,6 +116,11 @@ def _key(record: Any) -> str | None:
 def _reply(record: Any, where: str) -> Reply:
     if not isinstance(record, dict):
         raise InputError(f"{where} is {type(record).__name__}; needed is an object")
+    match record:
+        case {"replies": {"written": dict(written)}}:  # of a run
+            record = cast("dict[str, Any]", written)
+        case _:
+            pass
     error = record.get("error")
     text = next((record[name] for name in _TEXTS if isinstance(record.get(name), str)), None)
     if error is None and text is None:

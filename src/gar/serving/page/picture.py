@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from gar.errors import RegionError
-from gar.media import load_image
+from gar.media import load_image, load_mask
 from gar.regions import Region
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "Picture", "mask_png", "open_picture", "read_mask"]
@@ -70,14 +70,15 @@ def read_mask(data: bytes, size: tuple[int, int]) -> Region:
 
     Raises:
         MediaError: It is no picture, or too large.
-        RegionError: It is black all over, or of another size.
+        RegionError: It is black all over, has an alpha channel, or is of another size.
     """
-    mask = load_image(data, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
-    if (mask.height, mask.width) != size:
+    mask = load_mask(data, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
+    if mask.shape != size:
         raise RegionError(
-            f"the mask has {mask.width} x {mask.height} pixels; needed are those of the picture, {size[1]} x {size[0]}"
+            f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels; needed are those of the picture, "
+            f"{size[1]} x {size[0]}"
         )
-    return Region.mask(np.asarray(mask).any(axis=2))
+    return Region.mask(mask)
 
 
 def mask_png(region: Region, size: tuple[int, int]) -> bytes:
