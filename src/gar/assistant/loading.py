@@ -37,9 +37,9 @@ def load(
         max_num_tiles: Most tiles of one picture, the thumbnail not counted; by default the model's.
         replay_spatial_scale: 1.0 replays features where the region is; published checkpoints carry 1/28, as they
             were trained.
-        quantize: "int8" for 8-bit linear layers on a CPU (answers may differ, docs/performance.md says how much, and may
-            depend on what else is in their batch); on CUDA a configuration of transformers, such as `BitsAndBytesConfig`
-            or `GPTQConfig`.
+        quantize: "int8" for 8-bit linear layers on a CPU (answers may differ, docs/performance.md says how much, and
+            may depend on what else is in their batch); on CUDA a configuration of transformers, such as
+            `BitsAndBytesConfig` or `GPTQConfig`.
         compile: Whether to decode with compiled graphs over a static cache, for CUDA. The first answers take minutes.
 
     Raises:
