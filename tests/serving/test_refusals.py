@@ -222,7 +222,7 @@ def test_a_body_that_comes_too_slowly_is_refused(small):
 def test_when_too_many_wait_the_next_is_told_when_to_come_again(serve, url):
     server = serve(max_waiting=2, max_rows=1)
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
-        threads = [threading.Thread(target=server.chat, kwargs=chat(url, max_tokens=900)) for _ in range(3)]
+        threads = [threading.Thread(target=server.chat, kwargs=chat(url, max_tokens=800)) for _ in range(3)]
         for thread in threads:
             thread.start()
             time.sleep(0.05)
