@@ -1,6 +1,7 @@
 """What the model says when it is asked in the plainest way: the reference of every faster one."""
 
 import torch
+from hypothesis import assume, currently_in_test_context
 
 from gar.processing import Message
 from gar.processing.prompts import DESCRIBE, one_of_several
@@ -10,9 +11,8 @@ def plainly(assistant, picture, text, regions, prompts, new=8):
     """The model's own `generate`, one sample, everything computed anew."""
     processor, model = assistant.processor, assistant.model
     inputs = processor([picture], [text], [regions], [prompts])
-    options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": processor.tokenizer.pad_token_id}
-    ids = model.generate(**inputs, **options)[0, inputs["input_ids"].shape[1] :].tolist()
-    return _words(processor.tokenizer, ids)
+    written = model.generate(**inputs, **_greedy(processor.tokenizer, new))
+    return _words(processor.tokenizer, written, inputs["input_ids"].shape[1])
 
 
 def shared_plainly(assistant, picture, regions, number, new=8):
@@ -35,14 +35,25 @@ def shared_plainly(assistant, picture, regions, number, new=8):
     written = model.generate(
         inputs_embeds=embeds,
         prompt_features=features.prompts,
-        max_new_tokens=new,
-        do_sample=False,
-        pad_token_id=processor.tokenizer.pad_token_id,
-    )[0].tolist()
-    return _words(processor.tokenizer, written)
+        **_greedy(processor.tokenizer, new),
+    )
+    return _words(processor.tokenizer, written, 0)
 
 
-def _words(tokenizer, ids):
-    """What stands before the end token."""
-    end = tokenizer.eos_token_id
+def _greedy(tokenizer, new):
+    return {
+        "max_new_tokens": new,
+        "do_sample": False,
+        "pad_token_id": tokenizer.pad_token_id,
+        "return_dict_in_generate": True,
+        "output_logits": True,
+    }
+
+
+def _words(tokenizer, written, read):
+    """What stands before the end token; an example in which rounding decides between two tokens is not counted."""
+    best = torch.stack(written.logits).topk(2).values[:, 0]  # (new, 2)
+    if currently_in_test_context():
+        assume((best[:, 0] - best[:, 1]).min() > 1e-4)
+    ids, end = written.sequences[0, read:].tolist(), tokenizer.eos_token_id
     return tokenizer.decode(ids[: ids.index(end)] if end in ids else ids).strip()
