@@ -256,9 +256,11 @@ def crop_tiles(picture: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], *
     Returns:
         (R, 3, S, S) uint8, gray beyond the picture.
     """
-    cut = [_cut(picture, crop_window(mask)).transpose(2, 0, 1) for mask in masks]
-    pixels = [torch.from_numpy(np.ascontiguousarray(part)) for part in cut]
-    return torch.stack([resize_bicubic(part, tile_size, tile_size) for part in pixels])
+    tiles: list[torch.Tensor] = []
+    for mask in masks:
+        cut = np.ascontiguousarray(_cut(picture, crop_window(mask)).transpose(2, 0, 1))
+        tiles.append(resize_bicubic(torch.from_numpy(cut), tile_size, tile_size))
+    return torch.stack(tiles)
 
 
 def crop_mask_tiles(masks: Sequence[NDArray[np.bool_]], prompts: Sequence[int], *, tile_size: int) -> torch.Tensor:
@@ -292,8 +294,16 @@ def _cut(picture: NDArray[np.uint8], window: tuple[int, int, int]) -> NDArray[np
     """
     left, top, side = window
     step = -(-side // _MOST_CROP)
-    rows, columns = (np.arange(at, at + side, step) for at in (top, left))
-    inside = [(at >= 0) & (at < length) for at, length in zip((rows, columns), picture.shape, strict=False)]
-    cut = np.full((len(rows), len(columns), 3), _OUTSIDE, np.uint8)
-    cut[np.ix_(*inside)] = picture[np.ix_(rows[inside[0]], columns[inside[1]])]
+    count = -(-side // step)
+    cut = np.full((count, count, 3), _OUTSIDE, np.uint8)
+    (to_rows, rows), (to_columns, columns) = (
+        _overlap(at, step, count, length) for at, length in zip((top, left), picture.shape, strict=False)
+    )
+    cut[to_rows, to_columns] = picture[rows, columns]
     return cut
+
+
+def _overlap(start: int, step: int, count: int, length: int) -> tuple[slice, slice]:
+    """Which of `count` places, every `step`-th from `start` on, lie within a length: their numbers, and the places."""
+    first, end = max(0, -(start // step)), min(count, -((start - length) // step))
+    return slice(first, end), slice(start + first * step, start + (end - 1) * step + 1, step)
