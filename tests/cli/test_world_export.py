@@ -52,7 +52,7 @@ def test_sigterm_leaves_nothing_behind(tmp_path):
     code = f"import sys; from gar.cli import main; sys.exit(main({arguments}))"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as process:
         try:
-            while process.poll() is None and not list(tmp_path.glob(".world.*/world/images/*")):
+            while process.poll() is None and not list(tmp_path.glob(".world.*/images/*")):
                 time.sleep(0.02)
             process.terminate()
             assert process.wait(20) == 128 + signal.SIGTERM

@@ -6,8 +6,6 @@ import pytest
 
 from gar.cli import main
 from gar.training.__main__ import main as run_module
-from gar.training.command import exit_status
-from gar.training.evaluate import app
 from gar.training.recipe import LEARNT_PARTS, RECIPES, settings, to_yaml
 
 
@@ -76,12 +74,3 @@ def test_a_file_in_the_place_of_a_folder_is_named(capsys, make_recipe, tmp_path)
     (tmp_path / "recipe.yaml").write_text(to_yaml(make_recipe()))
     assert run_module([str(tmp_path / "recipe.yaml"), f"out={tmp_path / 'recipe.yaml'}"]) == 2
     assert capsys.readouterr().err == f"gar: {tmp_path / 'recipe.yaml'}: File exists\n"
-
-
-def test_modules_end_as_commands_do(capsys):
-    def interrupted():
-        raise KeyboardInterrupt
-
-    assert exit_status(interrupted) == 130
-    assert exit_status(lambda: app(["nowhere/at/all", "--scenes", "1"])) == 2
-    assert capsys.readouterr().err.startswith("gar: 'nowhere/at/all'")

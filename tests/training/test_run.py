@@ -209,7 +209,7 @@ def test_a_run_goes_on_with_what_changes_how_it_is_done_and_not_what_is_learnt(m
 def test_a_full_disk_is_told_in_one_line(make_recipe):
     recipe = make_recipe()
     recipe.out.mkdir()
-    (recipe.out / ".log.jsonl.partial").symlink_to("/dev/full")
+    (recipe.out / f".log.{os.getpid()}.jsonl").symlink_to("/dev/full")
     with pytest.raises(InputError, match=f"^no space is left on the disk for {recipe.out}; the same command"):
         train(recipe)
 

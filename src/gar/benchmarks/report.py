@@ -31,10 +31,10 @@ from gar.benchmarks.report_items import Entry, entries_of, entry_to_json
 from gar.benchmarks.report_pictures import Picture, draw_picture, find_items
 from gar.benchmarks.report_plots import Plot, draw_plots
 from gar.benchmarks.report_runs import FLAGS, Reported, read_reported
-from gar.benchmarks.run_folder import write_whole
 from gar.benchmarks.scoring import Score
 from gar.drawing import PROMPT_COLORS, prompt_color, text_color
 from gar.errors import GARError, InputError
+from gar.files import write_whole
 
 __all__ = ["MAX_MEGABYTES", "Report", "write_report"]
 

@@ -24,8 +24,9 @@ from typing import IO, Any
 from gar.benchmarks.items import Record
 from gar.benchmarks.reading import read_json
 from gar.errors import InputError
+from gar.files import write_whole
 
-__all__ = ["AnswerLog", "open_log", "read_manifest", "read_records", "versions", "write_json", "write_whole"]
+__all__ = ["AnswerLog", "open_log", "read_manifest", "read_records", "versions", "write_json"]
 
 FORMAT = 1
 _MAY_DIFFER = ("versions", "started")
@@ -44,16 +45,6 @@ def versions() -> dict[str, str]:
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON file, whole or not at all."""
     write_whole(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8", errors="replace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

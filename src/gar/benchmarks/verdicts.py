@@ -24,9 +24,10 @@ from gar.benchmarks.items import Item, Record
 from gar.benchmarks.judge import Judge, JudgeRequest, Verdict
 from gar.benchmarks.reading import entry_of, read_json, read_json_lines, text_of
 from gar.benchmarks.registry import find_benchmark
-from gar.benchmarks.run_folder import read_manifest, read_records, write_json, write_whole
+from gar.benchmarks.run_folder import read_manifest, read_records, write_json
 from gar.benchmarks.running import load_benchmark, view_of
 from gar.errors import GARError, InputError
+from gar.files import write_whole
 
 __all__ = ["Judged", "choose_judging", "judge_records", "judge_run", "read_judged", "write_judged"]
 

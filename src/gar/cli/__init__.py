@@ -4,16 +4,13 @@ Choices:
     - One small file a command; what they share is in `options` (flags), `pointing` (regions), `reporting`
       (answers as text or JSON) and `writing` (files).
     - Nothing heavy is imported before a command needs it, so that `gar --help` answers at once.
-    - Every mistake of a user ends here: one line on stderr and exit status 2, without a traceback. Whatever
-      else escapes is a bug and keeps its traceback. Ctrl-C is exit status 130, as shells have it.
+    - How commands end, well or not, is said in `gar.ending`.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
-import os
-import sys
 from collections.abc import Sequence
 
 import typer
@@ -30,7 +27,7 @@ from gar.cli.serve import serve
 from gar.cli.train import TrainCommand, train
 from gar.cli.world import world
 from gar.cli.world_export import export
-from gar.errors import GARError
+from gar.ending import exit_status
 
 __all__ = ["app", "main"]
 
@@ -72,31 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 if all went well, 2 for a mistake of the user, 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: After SIGTERM, with status 143.
     """
     # at the end Python would look for garbage in all that torch has brought, for over a second
     atexit.register(gc.freeze)
-    try:
-        status = app(args=arguments, prog_name="gar", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except GARError as error:
-        return _refuse(str(error))
-    except BrokenPipeError:  # the reader of our output, `head` for example, has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return _refuse(f"{error.filename}: {error.strerror}")
-    except Exception as error:
-        # Typer's errors of usage share no public class, but all of them have this method.
-        message = getattr(error, "format_message", None)
-        if message is None:
-            raise
-        return _refuse(message())
-    return status if isinstance(status, int) else 0
-
-
-def _refuse(message: str) -> int:
-    typer.echo(f"gar: {' '.join(message.split())}", err=True)
-    return 2
+    return exit_status(lambda: app(args=arguments, prog_name="gar", standalone_mode=False))

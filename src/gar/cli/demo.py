@@ -50,7 +50,8 @@ def demo(
     from gar.cli.demo_cases import photographs, world_scenes
     from gar.cli.demo_page import render_page
     from gar.cli.reporting import say, stdout
-    from gar.cli.writing import write_picture, write_whole
+    from gar.cli.writing import write_picture
+    from gar.files import write_whole
 
     assistant = gar.load(model, device=device, dtype=dtype)
     facts = assistant.info()
@@ -58,7 +59,7 @@ def demo(
     results = _answer_all(assistant, cases, sampling_options(max_new_tokens))
     for result in results:
         write_picture(out / f"{result.case.name}.png", draw_card(result))
-    write_whole(out / "index.html", render_page(results, model, facts).encode())
+    write_whole(out / "index.html", render_page(results, model, facts))
 
     from gar.cli.demo_results import table
 

@@ -110,14 +110,15 @@ def _write_scene(scene: Scene, path: Path) -> None:
     """Writes the picture, the masks and the texts of a scene in place of a former one; `path` is without ending."""
     from PIL import Image
 
-    from gar.cli.writing import write_picture, write_whole
+    from gar.cli.writing import write_picture
+    from gar.files import write_whole
 
     write_picture(path.with_suffix(".png"), Image.fromarray(scene.image))
     masks = [path.with_name(f"{path.name}-mask-{number}.png") for number in range(len(scene.objects))]
     for item, mask in zip(scene.objects, masks, strict=True):
         write_picture(mask, Image.fromarray(item.mask))
     text = json.dumps(_texts(scene, path.with_suffix(".png").name, [mask.name for mask in masks]), indent=1)
-    write_whole(path.with_suffix(".json"), f"{text}\n".encode())
+    write_whole(path.with_suffix(".json"), f"{text}\n")
     for former in path.parent.glob(f"{path.name}-mask-*.png"):  # which had more objects
         if former not in masks and re.fullmatch(r".*-mask-\d+", former.stem):
             former.unlink()

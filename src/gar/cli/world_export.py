@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -51,18 +47,8 @@ def export(
     from gar.cli.reporting import say
     from gar.training.export import export_published, scene_samples
 
-    with _sigterm_as_exit(), Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         todo = progress.add_task("Rendering", total=n)
         samples = scene_samples(seed, n, split.value)
         count = export_published(samples, out, format.value, advance=lambda: progress.advance(todo))
     say(f"{count} scenes of split {split.value!r} (seeds {seed} to {seed + n - 1}) are in {out}")
-
-
-@contextmanager
-def _sigterm_as_exit() -> Generator[None]:
-    """Has SIGTERM raise SystemExit, so that what is unfinished is removed."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

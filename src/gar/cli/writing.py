@@ -1,8 +1,4 @@
-"""Files that are written whole or not at all.
-
-A file is written beside its place under another name and then moved there, which is one step for the file
-system: whoever reads it sees the old file or the new one, never half of one.
-"""
+"""Pictures that commands write."""
 
 from __future__ import annotations
 
@@ -12,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gar.errors import InputError
+from gar.files import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["check_picture_path", "write_picture", "write_whole"]
+__all__ = ["check_picture_path", "write_picture"]
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -43,19 +40,3 @@ def write_picture(path: Path, picture: Image.Image) -> None:
     encoded = io.BytesIO()
     picture.save(encoded, _FORMATS[path.suffix.lower()], quality=92)
     write_whole(path, encoded.getvalue())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file, whole or not at all; a file of that name is replaced.
-
-    Raises:
-        OSError: If the file system refuses; then nothing is left behind.
-    """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)

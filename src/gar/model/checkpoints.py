@@ -20,6 +20,7 @@ from transformers.core_model_loading import WeightRenaming
 from transformers.utils import logging
 
 from gar.errors import CheckpointError, GARError
+from gar.files import whole_file, write_whole
 from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE, architecture_of
 
 if TYPE_CHECKING:
@@ -219,9 +220,8 @@ def export_published(
     target.mkdir(parents=True, exist_ok=True)
     split = split_torch_state_dict_into_shards(tensors, max_shard_size=max_shard_size)
     for filename, names in split.filename_to_tensors.items():
-        partial = target / f".{filename}.partial"
-        save_file({name: tensors[name] for name in names}, partial, metadata={"format": "pt"})
-        partial.replace(target / filename)
+        with whole_file(target / filename) as unfinished:
+            save_file({name: tensors[name] for name in names}, unfinished, metadata={"format": "pt"})
     if split.is_sharded:
         index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
         _write_json(target / "model.safetensors.index.json", index)
@@ -229,6 +229,4 @@ def export_published(
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(content, indent=2, sort_keys=True) + "\n")

@@ -2,7 +2,8 @@
 
 import sys
 
-from gar.training.command import exit_status, run_command
+from gar.ending import exit_status
+from gar.training.command import run_command
 
 
 def main(arguments: list[str]) -> int:

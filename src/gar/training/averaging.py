@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from gar.errors import CheckpointError
+from gar.files import whole_file
 
 __all__ = ["AveragedWeights"]
 
@@ -60,9 +61,8 @@ class AveragedWeights:
 
     def save(self, path: Path) -> None:
         """Writes the average, whole or not at all."""
-        partial = path.with_name(f".{path.name}.partial")
-        save_file(self._average, partial)
-        partial.replace(path)
+        with whole_file(path) as unfinished:
+            save_file(self._average, unfinished)
 
     def load(self, path: Path) -> None:
         """Goes on with an average that was saved.

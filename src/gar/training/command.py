@@ -1,38 +1,16 @@
-"""Training as a command: what `gar train` and `python -m gar.training` do, and how commands of modules end."""
+"""Training as a command: what `gar train` and `python -m gar.training` do."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from gar.errors import GARError
 from gar.training.recipe import Recipe, read_recipe, to_yaml
 
-__all__ = ["exit_status", "run_command"]
-
-
-def exit_status(command: Callable[[], int]) -> int:
-    """Runs a command and ends it as `gar` does.
-
-    Returns:
-        Its exit status: 2 for a mistake of the user, told in one line on stderr, and 130 after Ctrl-C.
-    """
-    try:
-        return command()
-    except KeyboardInterrupt:
-        return 130
-    except GARError as error:
-        message = str(error)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        message = f"{error.filename}: {error.strerror}"
-    sys.stderr.write(f"gar: {' '.join(message.split())}\n")
-    return 2
+__all__ = ["run_command"]
 
 
 def run_command(recipe: str, changes: Sequence[str], *, dry_run: bool = False) -> int:

@@ -34,6 +34,8 @@ from rich.progress import track
 from rich.table import Table
 
 from gar.assistant import GAR, Request, load
+from gar.ending import exit_status
+from gar.files import write_whole
 from gar.graspworld import (
     ATTRIBUTES,
     HELD_OUT_VERSION,
@@ -56,7 +58,6 @@ from gar.graspworld.photograph_folder import open_photographs
 from gar.graspworld.ties import says_tie
 from gar.graspworld.turn import say_turned
 from gar.regions import Region
-from gar.training.command import exit_status
 
 __all__ = ["Score", "app", "evaluate", "is_right", "main", "wilson"]
 
@@ -260,11 +261,8 @@ def main(
             rows.append({"part": part, **asdict(score), "share": score.share, "low": low, "high": high})
         Console().print(table)
     if out is not None:
-        partial = out.with_name(f".{out.name}.partial")
-        partial.write_text(
-            json.dumps({"model": model, "scenes": scenes, "seed": seed, "scores": rows}, indent=1) + "\n"
-        )
-        partial.replace(out)
+        told = {"model": model, "scenes": scenes, "seed": seed, "scores": rows}
+        write_whole(out, json.dumps(told, indent=1) + "\n")
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -272,4 +270,4 @@ app.command()(main)
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(app))
+    sys.exit(exit_status(lambda: app(standalone_mode=False)))

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gar.drawing import draw_regions, prompt_color
+from gar.files import write_whole
 from gar.processing import GARProcessor, Message
 from gar.processing.prompts import prompt_name
 from gar.regions import Region
 from gar.training.collator import SampleCollator, conversation
-from gar.training.reporting import write_whole
 from gar.training.samples import Sample, Skipped
 
 __all__ = ["Examination"]

@@ -17,15 +17,16 @@ import io
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image
 
 from gar.errors import InputError
+from gar.files import whole_folder
 from gar.graspworld import choose_prompts, render_scene, write_turns
 from gar.processing.prompts import prompt_name, prompts_in
 from gar.regions import Region
@@ -144,18 +145,10 @@ def export_published(
         from gar.training.sources.arrow import import_datasets
 
         import_datasets()
-    work = folder.with_name(f".{folder.name}.{os.getpid()}")
-    partial = work / folder.name
-    partial.mkdir(parents=True)
-    try:
-        count = (_write_json if format == "json" else _write_arrow)(_counted(samples, advance), partial)
+    with whole_folder(folder) as unfinished:
+        count = (_write_json if format == "json" else _write_arrow)(_counted(samples, advance), unfinished)
         if not count:
             raise InputError("there is no sample to write")
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(work)
     return count
 
 
@@ -200,11 +193,13 @@ def _write_arrow(samples: Iterable[Sample], folder: Path) -> int:
             "dialogue": datasets.Value("bool"),
         }
     )
-    rows = folder.parent / "rows.arrow"  # `datasets` writes only whole data sets, and never over what it reads
-    with datasets.arrow_writer.ArrowWriter(features=features, path=str(rows)) as writer:
-        for sample in samples:
-            writer.write({"image": {"bytes": _png(sample), "path": None}, **published_record(sample)})
-        count, _ = writer.finalize()
-    with quietly(datasets):
-        datasets.Dataset.from_file(str(rows)).save_to_disk(str(folder))
+    # `datasets` writes only whole data sets, and never over what it reads
+    with TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as beside:
+        rows = str(Path(beside) / "rows.arrow")
+        with datasets.arrow_writer.ArrowWriter(features=features, path=rows) as writer:
+            for sample in samples:
+                writer.write({"image": {"bytes": _png(sample), "path": None}, **published_record(sample)})
+            count, _ = writer.finalize()
+        with quietly(datasets):
+            datasets.Dataset.from_file(rows).save_to_disk(str(folder))
     return count

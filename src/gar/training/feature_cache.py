@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -37,6 +36,7 @@ from safetensors.torch import save_file
 
 from gar import __version__
 from gar.errors import InputError
+from gar.files import whole_file, write_whole
 from gar.model.sights import look_closer
 from gar.model.stem import EfficientNetLiteStem
 from gar.processing import GARProcessor
@@ -183,15 +183,13 @@ def _one_thread() -> Iterator[None]:
 def _processes(count: int, function: Callable[[int], None], numbers: Sequence[int]) -> Iterator[Iterator[None]]:
     """What processes of their own give for some numbers.
 
-    They end with the block, or with this process, whatever ends it, and leave Ctrl-C to it; SIGTERM ends it in order,
-    with status 143.
+    They end with the block, or with this process, whatever ends it, and leave Ctrl-C to it.
     """
     context = get_context("spawn")
-    ours, theirs = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    ours = signal.getsignal(signal.SIGINT)
     reader, writer = context.Pipe(duplex=False)
     with reader, writer, ProcessPoolExecutor(count, context, _begin_process, (reader,)) as pool:
         try:
-            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # which processes have from the first, as they begin like this
             made = [pool.submit(function, number) for number in numbers]
             signal.signal(signal.SIGINT, ours)
@@ -201,7 +199,6 @@ def _processes(count: int, function: Callable[[int], None], numbers: Sequence[in
             raise
         finally:
             signal.signal(signal.SIGINT, ours)
-            signal.signal(signal.SIGTERM, theirs)
 
 
 def _begin_process(parent: Connection) -> None:
@@ -260,12 +257,10 @@ def write_shard(
                 look = _Look(item.picture, processor, stem, seen)
             samples.append({**_to_record(item), **look.at(item)})
         records.append(json.dumps(samples, ensure_ascii=False))
-    partial_path = path.with_suffix(".partial")
-    save_file({name: torch.cat(rows) if rows else torch.zeros(0) for name, rows in vars(seen).items()}, partial_path)
-    partial_path.replace(path.with_suffix(".safetensors"))
-    partial_path.write_text("\n".join(records) + "\n", encoding="utf-8")
-    path.with_suffix(".safetensors").chmod(partial_path.stat().st_mode)  # else nobody else could read it
-    partial_path.replace(path.with_suffix(".jsonl"))
+    tensors = {name: torch.cat(rows) if rows else torch.zeros(0) for name, rows in vars(seen).items()}
+    with whole_file(path.with_suffix(".safetensors")) as unfinished:
+        save_file(tensors, unfinished)
+    write_whole(path.with_suffix(".jsonl"), "\n".join(records) + "\n")
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from gar.files import whole_file
 from gar.training.collator import SampleCollator
 from gar.training.progress import watched
 from gar.training.sources.source import Source
@@ -58,7 +59,6 @@ def measure_lengths(
     loader = DataLoader(_Lengths(source, collator, epochs), batch_size=32, num_workers=workers)
     batches = [batch.numpy() for batch in watched(loader, "lengths", total=len(loader))]
     lengths = np.concatenate(batches).astype(np.int64).reshape(epochs, len(source))
-    partial = file.with_name(f".{file.stem}.partial.npz")
-    np.savez(partial, lengths=lengths, fingerprint=np.array(fingerprint))
-    partial.replace(file)
+    with whole_file(file) as unfinished:
+        np.savez(unfinished, lengths=lengths, fingerprint=np.array(fingerprint))
     return lengths

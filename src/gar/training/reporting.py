@@ -22,6 +22,7 @@ from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from gar.errors import InputError
+from gar.files import whole_file, write_whole
 from gar.training.averaging import AveragedWeights
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ __all__ = [
     "draw_curves",
     "last_complete",
     "stop_signals",
-    "write_whole",
 ]
 
 AVERAGE = "average.safetensors"
@@ -221,13 +221,6 @@ def _any_process(flag: bool) -> bool:
     return bool(reduce(torch.tensor(float(flag), device=state.device), "sum").item())
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
 def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     """Draws losses and learning rate over the steps.
 
@@ -269,9 +262,8 @@ def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
     below.grid(alpha=0.3)
     if above.get_legend_handles_labels()[0]:
         above.legend(loc="upper right")
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=100)
-    partial.replace(path)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=100)
 
 
 def _smooth(values: Sequence[float]) -> list[float]:

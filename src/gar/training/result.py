@@ -7,13 +7,13 @@ weights that were kept in fewer bits come whole.
 
 from __future__ import annotations
 
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gar.files import whole_folder
 from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
 from gar.training.adapters import merge_adapters
@@ -74,11 +74,6 @@ def _plain(config: Any, weights: dict[str, torch.Tensor], dtype: torch.dtype) ->
 def _write(model: Any, processor: GARProcessor, folder: Path, **options: Any) -> None:
     for config in (model.config, model.config.text_config, model.generation_config):
         config.use_cache = True  # training turned it off
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial, **options)
-    processor.save_pretrained(partial)
-    for weights in partial.glob("*.safetensors"):  # which only their owner could read
-        weights.chmod((partial / "tokenizer.json").stat().st_mode)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with whole_folder(folder) as unfinished:
+        model.save_pretrained(unfinished, **options)
+        processor.save_pretrained(unfinished)

@@ -32,6 +32,7 @@ from transformers import AttentionInterface, PrinterCallback, TrainingArguments
 from transformers.utils import logging
 
 from gar.errors import InputError, MissingExtraError
+from gar.files import whole_file, whole_folder, write_whole
 from gar.processing import GARProcessor
 from gar.training.adapters import add_adapters
 from gar.training.averaging import AveragedWeights
@@ -52,7 +53,6 @@ from gar.training.reporting import (
     draw_curves,
     last_complete,
     stop_signals,
-    write_whole,
 )
 from gar.training.result import save_result
 from gar.training.samples import Skipped
@@ -228,10 +228,9 @@ def _prepare_start(recipe: Recipe) -> Start:
         data = open_mixture(recipe.data, seed=_DATA_SEED, max_regions=MAX_PROMPTS)
         words = [word for words in WORDS.values() for word in words] if recipe.train.word_loss else []
         model, processor = build_from_scratch(scratch, data, words=words, seed=recipe.seed)
-        partial = folder.with_name("start.partial")
-        processor.save_pretrained(partial)
-        model.save_pretrained(partial)
-        partial.replace(folder)
+        with whole_folder(folder) as unfinished:
+            processor.save_pretrained(unfinished)
+            model.save_pretrained(unfinished)
     return Start(start=str(folder))
 
 
@@ -287,9 +286,8 @@ def _learn_words(recipe: Recipe, settings: Words, model: Any, collator: SampleCo
             told = " · ".join(f"{name} {share:.1%} of {count}" for name, (share, count) in shares.items() if count)
             Console(stderr=True, highlight=False).print(f"held-out regions that point at the right word: {told}")
             write_whole(recipe.out / "words.json", json.dumps(shares) + "\n")
-        partial_file = file.with_suffix(".partial")
-        save_file(learnt, partial_file)
-        partial_file.replace(file)
+        with whole_file(file) as unfinished:
+            save_file(learnt, unfinished)
     model.load_state_dict(load_file(file), strict=False)
 
 

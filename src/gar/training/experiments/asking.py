@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import track
 
 from gar.assistant import GAR, Request
+from gar.files import write_whole
 from gar.graspworld import (
     ATTRIBUTES,
     Scene,
@@ -78,9 +79,8 @@ def ask_model(assistant: GAR, path: Path, *, scenes: int, name: str) -> None:
         name: The model's, for the progress that a person sees.
     """
     done = answered(path)
-    partial = path.with_suffix(".partial")  # without a line that a kill has torn
-    partial.write_text("".join(_line(number, items) for number, items in done.items()), encoding="utf-8")
-    partial.replace(path)
+    # without a line that a kill has torn
+    write_whole(path, "".join(_line(number, items) for number, items in done.items()))
     missing = [number for number in range(scenes) if number not in done]
     with path.open("a", encoding="utf-8") as file:
         for number in track(missing, f"{name}: asked", console=Console(stderr=True)):

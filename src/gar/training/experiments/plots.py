@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gar.errors import MissingExtraError
+from gar.files import whole_file
 from gar.graspworld import SIZES
 from gar.training.experiments.asking import MEASURES
 from gar.training.experiments.results import ArmResult, Share
@@ -141,6 +142,5 @@ def _finish(axes: Any) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=100)
-    partial.replace(path)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=100)

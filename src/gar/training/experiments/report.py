@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from gar import __version__
+from gar.files import write_whole
 from gar.graspworld import HELD_OUT_VERSION, SIZES
 from gar.training.experiments.asking import MEASURES, answered
 from gar.training.experiments.costs import Cost, measure_costs, step_seconds
@@ -24,7 +25,6 @@ from gar.training.experiments.plan import Experiment, Run
 from gar.training.experiments.plots import draw_costs, draw_measures, draw_sizes
 from gar.training.experiments.results import Answers, ArmResult, Difference, Share, difference, share
 from gar.training.experiments.running import ANSWERS, is_complete
-from gar.training.reporting import write_whole
 
 __all__ = ["write_report"]
 
