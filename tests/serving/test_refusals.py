@@ -65,15 +65,17 @@ def bomb():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", ""),
+        (b"", "no JSON object"),
         (b"{", "not JSON"),
-        (b"null", ""),
-        (b"[]", ""),
-        (b'"x"', ""),
+        (b"null", "no JSON object"),
+        (b"[]", "no JSON object"),
+        (b'"x"', "no JSON object"),
         (b"\xff\xfe", ""),
         (b'{"model": "tiny"}', "messages"),
-        (b"[" * 100_000, ""),
-        (b'{"model": ' + b"9" * 10_000 + b"}", ""),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"model": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"model": ' + b"9" * 10_000 + b"}", "not JSON: a number has more digits"),
+        (b'{"model": "\xff"}', "not JSON: it is not UTF-8"),
         (b'{"model": "tiny", "messages": [{"role": "user", "content": "a\\ud800"}], "\\ud800": 1}', ""),
     ],
 )
@@ -126,6 +128,51 @@ def test_values_that_are_not_allowed_are_refused(server, url, change):
 
 
 @pytest.mark.parametrize(
+    ("change", "param", "message"),
+    [
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text", "required"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": 3}]}]},
+            "messages.0.content.0.text",
+            "valid string",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "", "detail": 1}}]}]},
+            "messages.0.content.0.image_url.detail",
+            "'auto', 'low' or 'high'",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": "audio"}]}]}, "messages.0.content.0", "text or image_url"),
+        ({"messages": [{"role": "user", "content": []}]}, "messages.0.content", "at least 1 item"),
+        ({"messages": [{"role": "user", "content": 3}]}, "messages.0.content", "a text or a list"),
+        ({"messages": [{"role": "user"}]}, "messages.0.content", "required"),
+        (
+            {"messages": [{"role": "assistant", "content": [{"type": "image_url"}]}]},
+            "messages.0.content.0.type",
+            "'text'",
+        ),
+        ({"messages": [{"role": "system", "content": "Be brief."}]}, "messages.0", "user or assistant"),
+        ({"messages": ["hello"]}, "messages.0", "user or assistant"),
+        ({"stop": ""}, "stop", "at least 1 character"),
+        ({"stop": ["a", ""]}, "stop.1", "at least 1 character"),
+        ({"stop": ["a", 3]}, "stop.1", "valid string"),
+        ({"stop": ["a"] * 5}, "stop", "at most 4 items"),
+        ({"stop": 3}, "stop", "a text or a list"),
+        ({"regions": [{"box": ["a", 1, 2, 3]}]}, "regions.0.box.0", "valid number"),
+        ({"regions": [BOX, {"box": [1, 2, 3]}]}, "regions.1.box", "at least 4 items"),
+        ({"regions": [{"points": [[1, 1]], "labels": [2]}]}, "regions.0.labels.0", "0 or 1"),
+        ({"regions": [{"rle": {"size": [1, 2], "counts": 3}}]}, "regions.0.rle.counts", "a text or a list"),
+        ({"regions": [{"rle": {"size": [1, 2], "counts": [1, "a"]}}]}, "regions.0.rle.counts.1", "valid integer"),
+        ({"regions": [{**BOX, "color": "red"}]}, "regions.0.color", "is not a parameter"),
+        ({"query": 1}, "query", "query is not a parameter"),
+    ],
+)
+def test_a_refusal_names_the_place_in_what_was_sent_and_speaks_of_what_was_meant(server, url, change, param, message):
+    error = refused(server.client.post("/v1/chat/completions", json=chat(url, **change)), 400, message)
+    assert error["param"] == param
+    assert error["message"].startswith(param)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"messages": [user("Is it <Prompt4>?", "URL")]}, "names <Prompt4>"),
@@ -161,12 +208,20 @@ def test_a_truncated_picture_is_refused(server, picture):
 
 
 def test_paths_methods_and_types_that_are_none_are_refused(server):
-    refused(server.client.get("/v1/nothing"), 404, "no such path")
-    refused(server.client.get("/nothing"), 404)
+    for method in ("GET", "POST", "PATCH", "OPTIONS", "TRACE"):
+        refused(server.client.request(method, "/v1/nothing", json={}), 404, "no such path")
+    assert server.client.head("/v1/nothing").status_code == 404
+    refused(server.client.get("/nothing"), 404, "no such path")
     refused(server.client.get("/v1/models/other"), 404, "no model 'other'")
     refused(server.client.put("/healthz", json={}), 405)
-    for method, path, allowed in (("GET", "chat/completions", "POST"), ("POST", "models", "GET")):
-        reply = server.client.request(method, f"/v1/{path}", headers={"content-type": "application/json"})
+    for method, path, allowed in (
+        ("GET", "/v1/chat/completions", "POST"),
+        ("OPTIONS", "/v1/chat/completions", "POST"),
+        ("POST", "/v1/models", "GET"),
+        ("TRACE", "/v1/models", "GET"),
+        ("GET", "/chat/completions", "POST"),
+    ):
+        reply = server.client.request(method, path, headers={"content-type": "application/json"})
         refused(reply, 405, f"takes {allowed}")
         assert reply.headers["allow"] == allowed
     refused(server.client.post("/v1/chat/completions", content=b"{}", headers={"content-type": "text/plain"}), 415)

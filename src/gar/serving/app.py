@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPMethod
 from importlib.util import find_spec
 from typing import Any
 
@@ -68,7 +69,7 @@ def create_app(
     metrics = Metrics(worker)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
         await worker.close()
 
@@ -143,11 +144,11 @@ def _add_api(app: FastAPI, service: Service, metrics: Metrics) -> None:
         """Numbers for Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.api_route("/v1/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    @app.api_route("/v1/{path:path}", methods=[*HTTPMethod], include_in_schema=False)
     async def nothing(request: Request, path: str) -> None:
         """Everything else below /v1 is nothing, whatever the page may have."""
         there = [route for route in app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
         if there:
             methods = ", ".join(sorted(method for route in there for method in getattr(route, "methods", ())))
-            raise Refusal(405, f"this path takes {methods}", headers={"Allow": methods})
-        raise Refusal(404, "there is no such path")
+            raise HTTPException(405, headers={"Allow": methods})
+        raise HTTPException(404)

@@ -130,7 +130,8 @@ async def complete(
 
         async def rest() -> dict[int, Answer]:
             async with deadline():
-                return dict([first, *[one async for one in events]])  # of each ticket its last event, the answer
+                all_events = [first, *[one async for one in events]]
+                return {index: content for index, content in all_events if isinstance(content, Answer)}
 
         answers = await while_connected(receive, rest())
     ordered = [answers[index] for index in range(len(tickets))]

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from gar.errors import GARError, InputError, MediaError, PromptError, RegionError
 from gar.serving.errors import ClosedError, QueueFullError
+from gar.serving.wire import place_of
 
 __all__ = ["ErrorBody", "Refusal", "error_body", "refusal_of", "respond"]
 
@@ -78,9 +79,10 @@ def refusal_of(error: BaseException) -> Refusal:
     match error:
         case Refusal():
             return error
+        case HTTPException(status_code=400) if error.__cause__ is not None:  # FastAPI's, who hides what it met
+            return _unread(error.__cause__)
         case HTTPException():
-            detail = error.detail or HTTPStatus(error.status_code).phrase
-            return Refusal(error.status_code, str(detail), headers=dict(error.headers or {}))
+            return _unrouted(error)
         case RequestValidationError():
             return _invalid(error)
         case QueueFullError():
@@ -116,11 +118,39 @@ def respond(refusal: Refusal) -> JSONResponse:
     return JSONResponse(error_body(refusal), refusal.status_code, dict(refusal.headers or {}))
 
 
+def _unrouted(error: HTTPException) -> Refusal:
+    """Says in our words what no route takes."""
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case 404:
+            detail = "there is no such path"
+        case 405:
+            detail = f"this path takes {headers.get('Allow', 'another method')}"
+        case _:
+            detail = str(error.detail or HTTPStatus(error.status_code).phrase)
+    return Refusal(error.status_code, detail, headers=headers)
+
+
+def _unread(cause: BaseException) -> Refusal:
+    """Says why a body could not be read as JSON."""
+    match cause:
+        case RecursionError():
+            message = "the body is nested too deeply"
+        case UnicodeDecodeError():
+            message = "the body is not JSON: it is not UTF-8"
+        case ValueError():
+            message = "the body is not JSON: a number has more digits than are read"
+        case _:
+            message = "the body cannot be read"
+    return Refusal(400, message, code="invalid_json")
+
+
 def _invalid(error: RequestValidationError) -> Refusal:
     """Says what was wrong first, and where; what was sent is not repeated, since it may be a picture."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    kind = str(first["type"])
+    place, kind = place_of(first["loc"]), str(first["type"])
+    if not place and kind in ("missing", "model_attributes_type"):
+        return Refusal(400, "the body is no JSON object", code="invalid_json")
     if kind == "json_invalid":
         return Refusal(
             400, f"the body is not JSON: {first.get('ctx', {}).get('error', 'malformed')}", code="invalid_json"

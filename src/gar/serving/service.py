@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,7 +110,7 @@ class Service:
         count: int,
         make: Callable[[Image.Image, list[Region]], list[Asked]],
         record: Record,
-    ) -> AsyncIterator[list[Ticket]]:
+    ) -> AsyncGenerator[list[Ticket]]:
         """Reads a picture and its regions and asks about them; whatever has no answer at the end is given up.
 
         Args:

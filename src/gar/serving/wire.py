@@ -2,11 +2,15 @@
 
 A parameter that this server does not honour is refused, not ignored; those of the OpenAI API that may be sent with a
 value that means nothing are taken with that value alone. `null` is the same as left out.
+
+Each union says by what its branches are told apart, so that a mistake is told in the words of the branch that was
+meant. pydantic puts the branch into the path of an error; `place_of` takes it out again.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
@@ -19,13 +23,49 @@ __all__ = [
     "Message",
     "RegionSpec",
     "TextPart",
+    "place_of",
 ]
+
+_BRANCH = "branch "
+"""How the names of unions' branches begin."""
+
+
+def place_of(path: Sequence[str | int]) -> str:
+    """Where in a client's JSON an error is, of pydantic's path to it.
+
+    Example:
+        >>> place_of(["body", "regions", 0, "branch box", "box", 3])
+        'regions.0.box.3'
+    """
+    return ".".join(str(part) for part in path[1:] if not str(part).startswith(_BRANCH))
+
+
+def _by(name: str, values: Sequence[str], message: str) -> Discriminator:
+    """Tells models apart by a field that each has with another value."""
+
+    def branch(sent: Any) -> str | None:
+        value = cast("dict[str, Any]", sent).get(name) if isinstance(sent, dict) else getattr(sent, name, None)
+        return f"{_BRANCH}{value}" if value in values else None
+
+    return Discriminator(branch, custom_error_type=name, custom_error_message=message)
+
+
+def _form(sent: Any) -> str | None:
+    """Which of a text and a list something is."""
+    if isinstance(sent, str):
+        return _BRANCH + "text"
+    return _BRANCH + "list" if isinstance(sent, list) else None
+
+
+_TEXT, _LIST = Tag(_BRANCH + "text"), Tag(_BRANCH + "list")
+_TEXT_OR_LIST = Discriminator(_form, custom_error_type="form", custom_error_message="needed is a text or a list")
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Place = Annotated[list[_Number], Field(min_length=2, max_length=2, description="x and y in pixels of the picture")]
 _MAX_RINGS = 1_000
 _Ring = Annotated[list[_Place], Field(min_length=3, max_length=100_000)]
 _Text = Annotated[str, StringConstraints(max_length=100_000)]
+_Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class _Sent(BaseModel):
@@ -34,7 +74,9 @@ class _Sent(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, sent: Any) -> Any:
-        return {name: value for name, value in sent.items() if value is not None} if isinstance(sent, dict) else sent
+        if not isinstance(sent, dict):
+            return sent
+        return {name: value for name, value in cast("dict[str, Any]", sent).items() if value is not None}
 
 
 class MaskSpec(_Sent):
@@ -48,7 +90,7 @@ class RleSpec(_Sent):
 
     class _Rle(_Sent):
         size: Annotated[list[int], Field(min_length=2, max_length=2)]
-        counts: str | list[int]
+        counts: Annotated[Annotated[str, _TEXT] | Annotated[list[int], _LIST], _TEXT_OR_LIST]
 
     rle: _Rle
 
@@ -85,20 +127,21 @@ _KINDS = ("mask", "rle", "box", "points", "scribble", "polygon")
 
 
 def _kind(sent: Any) -> str | None:
-    """The only kind of region that a dictionary holds."""
+    """The branch of the only kind of region that something holds."""
     if isinstance(sent, dict):
         present = [kind for kind in _KINDS if sent.get(kind) is not None]
-        return present[0] if len(present) == 1 else None
-    return next((kind for kind in _KINDS if hasattr(sent, kind)), None)
+    else:
+        present = [kind for kind in _KINDS if hasattr(sent, kind)]
+    return _BRANCH + present[0] if len(present) == 1 else None
 
 
 RegionSpec = Annotated[
-    Annotated[MaskSpec, Tag("mask")]
-    | Annotated[RleSpec, Tag("rle")]
-    | Annotated[BoxSpec, Tag("box")]
-    | Annotated[PointsSpec, Tag("points")]
-    | Annotated[ScribbleSpec, Tag("scribble")]
-    | Annotated[PolygonSpec, Tag("polygon")],
+    Annotated[MaskSpec, Tag(_BRANCH + "mask")]
+    | Annotated[RleSpec, Tag(_BRANCH + "rle")]
+    | Annotated[BoxSpec, Tag(_BRANCH + "box")]
+    | Annotated[PointsSpec, Tag(_BRANCH + "points")]
+    | Annotated[ScribbleSpec, Tag(_BRANCH + "scribble")]
+    | Annotated[PolygonSpec, Tag(_BRANCH + "polygon")],
     Discriminator(
         _kind,
         custom_error_type="region",
@@ -129,14 +172,20 @@ class ImagePart(_Sent):
     image_url: ImageUrl
 
 
-_Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+_Part = Annotated[
+    Annotated[TextPart, Tag(_BRANCH + "text")] | Annotated[ImagePart, Tag(_BRANCH + "image_url")],
+    _by("type", ("text", "image_url"), "a part is an object whose type is text or image_url"),
+]
 
 
 class UserMessage(_Sent):
     """What the user says."""
 
     role: Literal["user"]
-    content: _Text | Annotated[list[_Part], Field(min_length=1)]
+    content: Annotated[
+        Annotated[_Text, _TEXT] | Annotated[list[_Part], Field(min_length=1), _LIST],
+        _TEXT_OR_LIST,
+    ]
     name: str | None = None
 
 
@@ -144,11 +193,17 @@ class AssistantMessage(_Sent):
     """What the model said before."""
 
     role: Literal["assistant"]
-    content: _Text | Annotated[list[TextPart], Field(min_length=1)]
+    content: Annotated[
+        Annotated[_Text, _TEXT] | Annotated[list[TextPart], Field(min_length=1), _LIST],
+        _TEXT_OR_LIST,
+    ]
     name: str | None = None
 
 
-Message = Annotated[UserMessage | AssistantMessage, Field(discriminator="role")]
+Message = Annotated[
+    Annotated[UserMessage, Tag(_BRANCH + "user")] | Annotated[AssistantMessage, Tag(_BRANCH + "assistant")],
+    _by("role", ("user", "assistant"), "a message is an object whose role is user or assistant; others are not taken"),
+]
 
 
 class StreamOptions(_Sent):
@@ -166,8 +221,10 @@ class _Sampled(_Sent):
     # JSON numbers are exact up to 2^53 - 1 everywhere
     seed: Annotated[int, Field(ge=0, le=2**53 - 1, description="Drawn if left out, told in the answer")] | None = None
     stop: (
-        Annotated[str, StringConstraints(min_length=1, max_length=100)]
-        | Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)]
+        Annotated[
+            Annotated[_Stop, _TEXT] | Annotated[list[_Stop], Field(max_length=4), _LIST],
+            _TEXT_OR_LIST,
+        ]
         | None
     ) = None
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition, Thread
@@ -147,7 +147,7 @@ class Worker:
             return await self.take(several)
 
     @contextmanager
-    def places(self, count: int) -> Iterator[None]:
+    def places(self, count: int) -> Generator[None]:
         """Keeps places in the queue while questions are made, so that nothing is read for one that finds no place.
 
         Raises:
