@@ -1,10 +1,14 @@
 """Describe Anything's clients work unchanged: RGBA pictures, their model name, their path, their parameters."""
 
+import base64
+import io
+
 import httpx
 import numpy as np
 import pytest
 from live_server import data_url, user, with_alpha
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from gar import Region
 from gar.systems.dam import DamServer
@@ -64,6 +68,24 @@ def test_a_transparent_palette_counts_as_alpha(server, picture, mask):
     palette.putpalette([*drawn.getpalette()[:45], 255, 0, 255])
     palette.info["transparency"] = 15
     assert server.describe(image=data_url(palette), max_tokens=3).json()["descriptions"][0]["box"] == [10, 8, 50, 40]
+
+
+@pytest.mark.parametrize(
+    ("exif", "box"),
+    [(None, [10, 8, 50, 40]), (6, [24, 10, 56, 50]), (b"Exif\0\0garbage", [10, 8, 50, 40])],
+)
+def test_alpha_is_turned_as_its_picture_is_and_both_are_decoded_once(server, picture, mask, monkeypatch, exif, box):
+    drawn, file = with_alpha(picture, mask), io.BytesIO()
+    if isinstance(exif, int):
+        orientation = Image.Exif()
+        orientation[0x0112] = exif
+        exif = orientation.tobytes()
+    drawn.save(file, "PNG", exif=exif or b"")
+    decoded, decode = [], PngImageFile.load_prepare
+    monkeypatch.setattr(PngImageFile, "load_prepare", lambda image: (decoded.append(image.size), decode(image)))
+    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    assert server.describe(image=url, max_tokens=1).json()["descriptions"][0]["box"] == box
+    assert len(decoded) == 1
 
 
 @pytest.mark.parametrize(

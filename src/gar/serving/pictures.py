@@ -9,12 +9,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from gar.errors import MediaError, RegionError
 from gar.fetching import Address, fetch, is_public, read_data_url, short_name
@@ -49,9 +48,9 @@ class Pictures:
             MediaError: It is no picture, or too large.
             RegionError: A region is none, or there is none.
         """
-        image = load_image(data, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
         if specs is None:
-            return image, [_alpha_region(data)]
+            return self._cut_out(data)
+        image = load_image(data, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
         size = (image.height, image.width)
         return image, [self._region(spec, number, size) for number, spec in enumerate(specs)]
 
@@ -77,6 +76,26 @@ class Pictures:
             max_seconds=_FETCH_SECONDS,
             may_connect=self.may_connect,
         )
+
+    def _cut_out(self, data: bytes) -> tuple[Image.Image, list[Region]]:
+        """A picture and the region that its alpha shows; it is decoded once for both."""
+        try:
+            opened: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+            image = load_image(opened, max_pixels=self.limits.max_pixels)
+        except Exception:  # said anew of the file, in words
+            load_image(data, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
+            raise
+        if not opened.has_transparency_data:
+            raise RegionError(
+                "there is no region: send regions, or a picture whose alpha is above 0 in the region alone"
+            )
+        alpha = (opened if "A" in opened.getbands() else opened.convert("RGBA")).getchannel("A")
+        del opened
+        # turned as the picture was
+        inside: NDArray[np.bool_] = np.asarray(load_image(alpha, max_pixels=self.limits.max_pixels))[..., 0] > 0
+        if not inside.any():
+            raise RegionError("the picture's alpha is 0 everywhere; above 0 is the region")
+        return image, [Region.mask(inside)]
 
     def _region(self, spec: RegionSpec, number: int, size: tuple[int, int]) -> Region:
         try:
@@ -117,15 +136,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError as error:
         raise MediaError(f"the URL of {len(url)} characters has no readable host") from error
-
-
-def _alpha_region(data: bytes) -> Region:
-    """The region that a picture's alpha shows; the picture was read before, so it is sound and not too large."""
-    image: Any = Image.open(io.BytesIO(data), formats=FORMATS)
-    if not image.has_transparency_data:
-        raise RegionError("there is no region: send regions, or a picture whose alpha is above 0 in the region alone")
-    upright = ImageOps.exif_transpose(image.convert("RGBA"))
-    alpha: NDArray[np.uint8] = np.asarray(upright.getchannel("A"))
-    if not alpha.any():
-        raise RegionError("the picture's alpha is 0 everywhere; above 0 is the region")
-    return Region.mask(alpha > 0)
