@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from gar import GARConfig, GARProcessor
-from gar.training.recipe import Recipe, Scratch
 from gar.training.scratch import build_processor
+from gar.training.settings import Recipe, Scratch
 from gar.training.world import WORDS, WorldSource
 
 LAYOUTS = ["as the embedded model", "as the published models"]

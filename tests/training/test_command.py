@@ -6,7 +6,8 @@ import pytest
 
 from gar.cli import main
 from gar.training.__main__ import main as run_module
-from gar.training.recipe import LEARNT_PARTS, RECIPES, settings, to_yaml
+from gar.training.recipe import RECIPES, settings, to_yaml
+from gar.training.settings import LEARNT_PARTS
 
 
 def test_the_help_names_every_recipe_and_every_setting(capsys, monkeypatch):

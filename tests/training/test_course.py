@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gar.errors import InputError
 from gar.training.course import Course
-from gar.training.recipe import Lesson
 from gar.training.samples import Sample, Skipped
+from gar.training.settings import Lesson
 from gar.training.sources.source import Source
 
 

@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 from gar import GARConfig, InputError
 from gar.model.sights import look_closer
 from gar.training.feature_cache import CachedSource, FeatureCache, write_shard
-from gar.training.recipe import Scratch, Start, WorldData, read_recipe
+from gar.training.recipe import read_recipe
 from gar.training.samples import Skipped
 from gar.training.scratch import build_from_scratch
+from gar.training.settings import Scratch, Start, WorldData
 from gar.training.sources.source import Source
 from gar.training.sources.specs import FolderData
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from gar import InputError
-from gar.training.recipe import RECIPES, Recipe, read_recipe, settings, to_yaml
+from gar.training.recipe import RECIPES, read_recipe, settings, to_yaml
+from gar.training.settings import Recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)

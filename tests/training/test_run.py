@@ -23,9 +23,10 @@ from gar import InputError
 from gar.graspworld import render_scene
 from gar.training.adapters import merge_adapters
 from gar.training.parts import part_of
-from gar.training.recipe import Recipe, to_yaml
+from gar.training.recipe import to_yaml
 from gar.training.reporting import Reporter
 from gar.training.run import train
+from gar.training.settings import Recipe
 from gar.training.start import load_start
 
 MEASURED = ("loss", "grad_norm", "learning_rate", "word_loss", "epoch", "step", "eval_loss", "eval_exact_match")
@@ -191,6 +192,41 @@ def test_other_settings_in_the_folder_of_a_run_are_refused_before_anything_is_wr
         with pytest.raises(InputError, match=f"was begun with {message}"):
             train(make_recipe(**changed))
     assert {path: path.stat().st_mtime_ns for path in first.out.rglob("*")} == before
+
+
+def test_what_a_run_has_made_before_its_first_step_is_not_used_with_other_settings(
+    make_recipe, small_config, monkeypatch
+):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    scratch = {"config": small_config, "texts": 12, "pictures": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr("gar.training.run._load_model", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(make_recipe(model={"scratch": scratch}))
+    with pytest.raises(InputError, match=r"was begun with model\.scratch\.texts 12, not 13"):
+        train(make_recipe(model={"scratch": {**scratch, "texts": 13}}))
+    assert train(make_recipe(model={"scratch": scratch})).steps == 6
+
+
+def test_words_that_a_run_has_learnt_are_not_used_with_other_settings(
+    pretrained, make_recipe, speaking_start, monkeypatch
+):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    settings = {
+        "model": {"start": str(speaking_start)},
+        "cache": {"variants": 1, "workers": 0},
+        "train": {"freeze": ["stem"], "word_loss": 0.3},
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr("gar.training.run._make_trainer", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(make_recipe(**settings, words={"steps": 2, "batch_size": 8}))
+    with pytest.raises(InputError, match=r"was begun with words\.steps 2, not 3"):
+        train(make_recipe(**settings, words={"steps": 3, "batch_size": 8}))
 
 
 def test_a_run_goes_on_with_what_changes_how_it_is_done_and_not_what_is_learnt(make_recipe, tmp_path, stop_at):

@@ -10,7 +10,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 
 from gar import GARForConditionalGeneration, InputError, MissingExtraError
 from gar.model.stem import EfficientNetLiteStem
-from gar.training.recipe import Scratch, read_recipe
+from gar.training.recipe import read_recipe
 from gar.training.samples import Skipped
 from gar.training.scratch import (
     build_from_scratch,
@@ -21,6 +21,7 @@ from gar.training.scratch import (
     sine_position,
     standardise,
 )
+from gar.training.settings import Scratch
 from gar.training.sources.source import Source
 from gar.training.world import WorldSource
 

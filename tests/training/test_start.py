@@ -14,7 +14,7 @@ from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Regi
 from gar.errors import InputError
 from gar.model.checkpoints import export_published
 from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE
-from gar.training.recipe import Scratch, Start
+from gar.training.settings import Scratch, Start
 from gar.training.start import load_config, load_start
 from gar.training.world import WORDS
 

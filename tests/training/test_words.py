@@ -12,8 +12,8 @@ from gar import GARConfig, InputError
 from gar.processing.processor import IGNORED
 from gar.training.collator import SampleCollator
 from gar.training.parts import freeze, part_of
-from gar.training.recipe import Training, Words
 from gar.training.samples import Skipped
+from gar.training.settings import Training, Words
 from gar.training.sources.source import Source
 from gar.training.words import (
     SeenRegions,

@@ -13,7 +13,7 @@ import torch
 
 from gar.errors import InputError, MissingExtraError
 from gar.training.parts import part_of
-from gar.training.recipe import LoRA
+from gar.training.settings import LoRA
 
 __all__ = ["add_adapters", "merge_adapters", "quantization"]
 

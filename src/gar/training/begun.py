@@ -10,7 +10,8 @@ from collections.abc import Collection
 from typing import Any
 
 from gar.errors import InputError
-from gar.training.recipe import Recipe, read_recipe
+from gar.training.recipe import read_recipe
+from gar.training.settings import Recipe
 from gar.training.sources.files import shown
 
 __all__ = ["MAY_CHANGE", "OWN_PLACES", "check_settings"]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from gar.training.recipe import Recipe, read_recipe, to_yaml
+from gar.training.recipe import read_recipe, to_yaml
+from gar.training.settings import Recipe
 
 __all__ = ["run_command"]
 

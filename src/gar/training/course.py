@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from gar.errors import InputError
-from gar.training.recipe import Lesson
 from gar.training.samples import Sample, Skipped
+from gar.training.settings import Lesson
 from gar.training.sources.source import Source
 
 __all__ = ["Course"]

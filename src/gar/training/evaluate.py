@@ -59,7 +59,7 @@ from gar.graspworld.ties import says_tie
 from gar.graspworld.turn import say_turned
 from gar.regions import Region
 
-__all__ = ["Score", "app", "evaluate", "is_right", "main", "wilson"]
+__all__ = ["Score", "app", "evaluate", "is_right", "main", "point", "wilson"]
 
 _LATER = (
     ("choice-colors", "choice-outline"),
@@ -141,12 +141,21 @@ def _noun(text: str) -> str | None:
     return canonical_noun(re.sub(r"^(It is|They are) ", "", text).rstrip("."))
 
 
+def point(scene: Scene, rng: np.random.Generator) -> tuple[dict[int, int], list[Region]]:
+    """Points at some objects of a scene.
+
+    Returns:
+        The object's index by the number of its prompt, from 0 in rising order as the assistant numbers regions; and
+        the regions.
+    """
+    chosen = choose_prompts(scene, rng)
+    prompts = {number: chosen[old] for number, old in enumerate(sorted(chosen))}
+    return prompts, [Region.mask(scene.objects[index].mask) for index in prompts.values()]
+
+
 def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator, tally: _Tally, kinds: Sequence[str]) -> None:
     """Asks one question of each kind about some objects of a scene."""
-    chosen = choose_prompts(scene, rng)
-    # the assistant numbers regions from 0, so the prompts are renumbered in rising order
-    prompts = {number: chosen[old] for number, old in enumerate(sorted(chosen))}
-    regions = [Region.mask(scene.objects[index].mask) for index in prompts.values()]
+    prompts, regions = point(scene, rng)
     turns = write_turns(scene, prompts, rng, kinds=kinds)
     requests = [Request(scene.image, turn.question, regions) for turn in turns]
     for turn, answer in zip(turns, assistant.batch(requests, max_new_tokens=48, batch_size=24), strict=True):

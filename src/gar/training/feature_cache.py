@@ -14,18 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -42,9 +36,10 @@ from gar.model.stem import EfficientNetLiteStem
 from gar.processing import GARProcessor
 from gar.processing.tiling import crop_window
 from gar.regions import Region
+from gar.training.processes import processes_for
 from gar.training.progress import watched
-from gar.training.recipe import DataSource, Start
 from gar.training.samples import Sample, Skipped
+from gar.training.settings import DataSource, Start
 from gar.training.sources.source import Source
 from gar.training.sources.specs import fingerprint, open_mixture
 from gar.training.start import load_start
@@ -90,7 +85,9 @@ class FeatureCache:
             Console(stderr=True).print(f"features of {len(source)} pictures: {folder}", style="dim")
             watch = partial(watched, what="features", total=len(numbers))
             if workers:
-                with _processes(min(workers, len(numbers)), partial(_make_shard_apart, self, folder), numbers) as made:
+                with processes_for(
+                    min(workers, len(numbers)), partial(_make_shard_apart, self, folder), numbers
+                ) as made:
                     deque(watch(made), maxlen=0)
             else:
                 write = partial(_make_shard, self, folder, source=source, processor=processor, stem=stem)
@@ -177,41 +174,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _processes(count: int, function: Callable[[int], None], numbers: Sequence[int]) -> Iterator[Iterator[None]]:
-    """What processes of their own give for some numbers.
-
-    They end with the block, or with this process, whatever ends it, and leave Ctrl-C to it.
-    """
-    context = get_context("spawn")
-    ours = signal.getsignal(signal.SIGINT)
-    reader, writer = context.Pipe(duplex=False)
-    with reader, writer, ProcessPoolExecutor(count, context, _begin_process, (reader,)) as pool:
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # which processes have from the first, as they begin like this
-            made = [pool.submit(function, number) for number in numbers]
-            signal.signal(signal.SIGINT, ours)
-            yield (future.result() for future in made)
-        except BaseException:
-            writer.close()
-            raise
-        finally:
-            signal.signal(signal.SIGINT, ours)
-
-
-def _begin_process(parent: Connection) -> None:
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Connection) -> None:
-    """Ends this process, whatever it does, as soon as nobody is left at the other end."""
-    with suppress(EOFError):
-        parent.recv_bytes()
-    os._exit(1)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gar.training.recipe import Recipe
+from gar.training.settings import Recipe
 
 __all__ = ["calculates_in_bf16", "settle_precision"]
 

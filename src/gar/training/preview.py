@@ -13,8 +13,8 @@ from gar.model.modeling import GARForConditionalGeneration
 from gar.training.adapters import add_adapters
 from gar.training.parts import freeze, trained_parameters
 from gar.training.precision import settle_precision
-from gar.training.recipe import LEARNT_PARTS, Recipe
 from gar.training.scratch import complete_config
+from gar.training.settings import LEARNT_PARTS, Recipe
 from gar.training.start import load_config
 
 __all__ = ["Part", "Preview", "preview"]

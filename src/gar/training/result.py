@@ -18,7 +18,7 @@ from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
 from gar.training.adapters import merge_adapters
 from gar.training.parts import part_of
-from gar.training.recipe import Recipe, Start
+from gar.training.settings import Recipe, Start
 from gar.training.start import load_start
 from gar.training.trainer import GroundingTrainer
 

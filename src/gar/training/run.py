@@ -45,7 +45,7 @@ from gar.training.lengths import measure_lengths
 from gar.training.packing import PACKED_ATTENTION, packed_attention
 from gar.training.parts import freeze
 from gar.training.precision import settle_precision
-from gar.training.recipe import Recipe, Start, Words, to_yaml
+from gar.training.recipe import to_yaml
 from gar.training.reporting import (
     AVERAGE,
     Reporter,
@@ -57,6 +57,7 @@ from gar.training.reporting import (
 from gar.training.result import save_result
 from gar.training.samples import Skipped
 from gar.training.scratch import build_from_scratch
+from gar.training.settings import Recipe, Start, Words
 from gar.training.sources.source import Source
 from gar.training.sources.specs import fingerprint, open_mixture
 from gar.training.start import load_start
@@ -228,6 +229,7 @@ def _prepare_start(recipe: Recipe) -> Start:
         data = open_mixture(recipe.data, seed=_DATA_SEED, max_regions=MAX_PROMPTS)
         words = [word for words in WORDS.values() for word in words] if recipe.train.word_loss else []
         model, processor = build_from_scratch(scratch, data, words=words, seed=recipe.seed)
+        _note_settings(recipe)
         with whole_folder(folder) as unfinished:
             processor.save_pretrained(unfinished)
             model.save_pretrained(unfinished)
@@ -286,6 +288,7 @@ def _learn_words(recipe: Recipe, settings: Words, model: Any, collator: SampleCo
             told = " · ".join(f"{name} {share:.1%} of {count}" for name, (share, count) in shares.items() if count)
             Console(stderr=True, highlight=False).print(f"held-out regions that point at the right word: {told}")
             write_whole(recipe.out / "words.json", json.dumps(shares) + "\n")
+        _note_settings(recipe)
         with whole_file(file) as unfinished:
             save_file(learnt, unfinished)
     model.load_state_dict(load_file(file), strict=False)
@@ -369,9 +372,14 @@ def _tensorboard(recipe: Recipe, args: TrainingArguments) -> list[Any]:
     return [TensorBoardCallback(SummaryWriter(str(recipe.out / "tensorboard")))]
 
 
+def _note_settings(recipe: Recipe) -> None:
+    """Writes the settings, before the first of what is made by them, so that it is never used with others."""
+    write_whole(recipe.out / "recipe.yaml", to_yaml(recipe))
+
+
 def _begin_folder(recipe: Recipe, skipped: Sequence[Skipped] | None) -> None:
     """Writes the settings, and for a fresh run what of its data was unusable when opened."""
-    write_whole(recipe.out / "recipe.yaml", to_yaml(recipe))
+    _note_settings(recipe)
     if skipped is not None:
         lines = [json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in skipped]
         write_whole(recipe.out / "skipped.jsonl", "".join(lines))

@@ -31,8 +31,8 @@ from gar.model.modeling import GARForConditionalGeneration
 from gar.model.stem import EfficientNetLiteStem, fold_efficientnet_lite
 from gar.processing import GARProcessor
 from gar.processing.prompts import one_region, prompt_name, several_regions
-from gar.training.recipe import Scratch
 from gar.training.samples import Sample
+from gar.training.settings import Scratch
 from gar.training.sources.source import Source
 from gar.training.tokenizer import MAX_PROMPTS, build_tokenizer, crop_token
 

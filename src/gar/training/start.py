@@ -23,7 +23,7 @@ from gar.model.modeling import GARForConditionalGeneration
 from gar.processing import GARProcessor
 from gar.processing.prompts import prompt_name
 from gar.training.adapters import quantization
-from gar.training.recipe import Start
+from gar.training.settings import Start
 from gar.training.tokenizer import MAX_PROMPTS
 from gar.training.words import word_tokens
 from gar.training.world import WORDS

@@ -31,8 +31,8 @@ from gar.processing.processor import IGNORED
 from gar.training.collator import SampleCollator
 from gar.training.parts import part_of
 from gar.training.progress import watched
-from gar.training.recipe import Training, Words
 from gar.training.samples import Sample
+from gar.training.settings import Training, Words
 from gar.training.sources.source import Source
 
 __all__ = ["SeenRegions", "learn_words", "look_at_regions", "share_of_right_words", "word_loss", "word_tokens"]

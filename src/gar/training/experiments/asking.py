@@ -30,7 +30,6 @@ from gar.graspworld import (
     Scene,
     Turn,
     attribute_words,
-    choose_prompts,
     read_caption,
     render_scene,
     write_turns,
@@ -38,7 +37,7 @@ from gar.graspworld import (
 from gar.graspworld.nouns import NOUNS
 from gar.graspworld.vocabulary import size_of
 from gar.regions import Region
-from gar.training.evaluate import is_right
+from gar.training.evaluate import is_right, point
 
 __all__ = ["MEASURES", "Item", "answered", "ask_model"]
 
@@ -105,10 +104,7 @@ def _line(number: int, items: list[Item]) -> str:
 
 def _ask(assistant: GAR, scene: Scene, rng: np.random.Generator) -> Iterator[Item]:
     """Asks questions of all kinds about some objects of a scene."""
-    chosen = choose_prompts(scene, rng)
-    # the assistant numbers regions from 0, so the prompts are renumbered in rising order
-    prompts = {number: chosen[old] for number, old in enumerate(sorted(chosen))}
-    regions = [Region.mask(scene.objects[index].mask) for index in prompts.values()]
+    prompts, regions = point(scene, rng)
     drawn = [turn for kinds, n in _DRAWN.items() for turn in write_turns(scene, prompts, rng, n, kinds=kinds)]
     turns = list({(turn.kind, turn.prompts): turn for turn in drawn}.values())
     plain = [turn for turn in turns if not turn.choices]

@@ -24,7 +24,8 @@ from typing import Annotated, Any
 import yaml
 
 from gar.errors import InputError, MissingExtraError
-from gar.training.recipe import Recipe, in_one_line, make_recipe
+from gar.training.recipe import in_one_line, make_recipe
+from gar.training.settings import Recipe
 
 try:
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
