@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from huggingface_hub.errors import StrictDataclassClassValidationError
+from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDataclassFieldValidationError
 from transformers import AutoConfig
 
 from gar import CheckpointError, GARConfig
@@ -127,6 +127,61 @@ def test_counts_follow_from_the_sizes(make_config):
 def test_numbers_that_do_not_fit_one_another_are_refused(settings, numbers):
     with pytest.raises(StrictDataclassClassValidationError, match=numbers):
         GARVisionConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"image_token_id": 1.5}, "'image_token_id' expected int, got float"),
+        ({"crop_token_ids": "abc"}, "'crop_token_ids' with value 'abc'"),
+        ({"projector_pooling_ratio": "2"}, "'projector_pooling_ratio' expected int, got str"),
+        ({"replay_size": True}, "'replay_size' expected int, got bool"),
+        ({"replay_spatial_scale": None}, "'replay_spatial_scale' with value None"),
+        ({"mask_token": 2}, "'mask_token' expected bool, got int"),
+        ({"echo_token_ids": [[1]], "mask_token": True}, "'echo_token_ids' with value"),
+        ({"vision": {"intermediate_size": 1.5}}, "'intermediate_size' expected int, got float"),
+        ({"vision": {"layer_norm_eps": "x"}}, "'layer_norm_eps' with value 'x'"),
+        ({"vision": {"stem": "other"}}, "'stem' expected one of"),
+    ],
+    ids=str,
+)
+def test_a_setting_of_another_type_is_refused_by_its_name(make_config, settings, reason):
+    with pytest.raises(StrictDataclassFieldValidationError, match=reason):
+        make_config(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"image_token_id": -1}, "image_token_id of GAR is -1; allowed are 0 to"),
+        ({"projector_pooling_ratio": 0}, "projector_pooling_ratio of GAR is 0; allowed are 1 to"),
+        ({"projector_pooling_ratio": 3}, "projector_pooling_ratio 3 and image_pooling_ratio 1 do not divide the 4"),
+        ({"image_pooling_ratio": 3}, "image_pooling_ratio 3 do not divide the 4 patches"),
+        ({"replay_size": 10**9}, "replay_size of GAR is 1000000000; allowed are 0 to 64"),
+        ({"replay_spatial_scale": float("nan")}, "replay_spatial_scale of GAR is nan"),
+        ({"replay_spatial_scale": 28.0}, "replay_spatial_scale of GAR is 28.0"),
+        ({"crop_token_ids": []}, r"crop_token_ids are \[\] .* needed are 1 to 8 tokens"),
+        ({"crop_token_ids": [5, 5]}, r"crop_token_ids are \[5, 5\]"),
+        ({"crop_token_ids": [5, 9], "image_token_id": 9}, "with image_token_id 9; needed are .* that differ"),
+        ({"crop_token_ids": list(range(100, 100_000))}, "crop_token_ids are .*, \\.\\.\\.\\] with"),
+        ({"prompt_token_ids": [1, 2, 3, 4, -5], "mask_token": True}, r"prompt_token_ids are \[1, 2, 3, 4, -5\]"),
+        ({"prompt_token_ids": [1, 2, 3, 4, 4], "mask_token": True}, "prompt_token_ids are .* different ones"),
+        ({"vision": {"num_hidden_layers": 10**9}}, "num_hidden_layers of gar_vision is 1000000000"),
+        ({"vision": {"num_attention_heads": 0}}, "num_attention_heads of gar_vision is 0"),
+        ({"vision": {"rope_theta": float("inf")}}, "rope_theta of gar_vision is inf"),
+        ({"text": {"num_hidden_layers": 10**9}}, "num_hidden_layers of llama is 1000000000; allowed are 1 to 1000"),
+        ({"text": {"num_key_value_heads": 0}}, "num_key_value_heads of llama is 0"),
+        ({"text": {"model_type": "qwen2"}}, "text_config is of model_type 'qwen2'; the decoder is 'llama'"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_number_that_no_model_has_is_refused_before_anything_is_made_of_it(make_config, settings, reason):
+    with pytest.raises(CheckpointError, match=reason):
+        make_config(**settings)
+
+
+def test_a_whole_number_may_stand_for_a_fraction(make_config):
+    assert make_config(vision={"rope_theta": 100}, replay_spatial_scale=1).vision_config.rope_theta == 100
 
 
 def test_a_size_of_no_published_architecture_has_no_published_name():

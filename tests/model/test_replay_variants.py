@@ -83,7 +83,7 @@ def test_without_replay_the_prompts_are_listed_and_only_their_masks_are_shown(ma
 def test_a_mention_needs_something_that_speaks_for_its_region(make_config):
     with pytest.raises(CheckpointError, match="replay_size 0 and no mask_token"):
         make_config(**NOTHING, prompt_token_ids=[1, 2, 3, 4, 5])
-    with pytest.raises(CheckpointError, match="replay_size is -1; at least 0"):
+    with pytest.raises(CheckpointError, match="replay_size of GAR is -1; allowed are 0 to 64"):
         make_config(replay_size=-1)
 
 

@@ -4,10 +4,13 @@ One configuration class serves our own checkpoints and the published ones (`conf
 `model_type: "GAR"` and an `mllm_config`): `GARConfig.from_dict` recognises the published layout and translates
 it, so `AutoConfig.from_pretrained` works on both without remote code. The imports are kept to what transformers'
 Auto classes themselves need, because the class is registered while transformers is still being imported.
+
+Configurations come with checkpoints, so of strangers: types are checked by `@strict`, which does not see annotations
+that are strings (so no `annotations` of the future here); ranges by `_check_ranges`, so that no number makes loading or
+asking take hours or terabytes.
 """
 
-from __future__ import annotations
-
+import reprlib
 from importlib import import_module
 from typing import Any, Literal
 
@@ -23,6 +26,42 @@ PUBLISHED_REPLAY_SPATIAL_SCALE = 1 / 28
 """What published checkpoints expect: their code scales each box to feature cells and then by 1/28 again."""
 
 _PUBLISHED_PATCH_SIZE = 14
+
+_VISION_RANGES = {
+    "image_size": (1, 4096),
+    "patch_size": (1, 4096),
+    "stem_classes": (0, 100_000),
+    "hidden_size": (4, 65_536),
+    "num_hidden_layers": (1, 1000),
+    "num_attention_heads": (1, 1024),
+    "intermediate_size": (1, 1_000_000),
+    "layer_norm_eps": (0.0, 1.0),
+    "layer_scale_init": (-1e6, 1e6),
+    "rope_theta": (1.0, 1e12),
+    "rope_grid_offset": (-1e6, 1e6),
+    "initializer_range": (0.0, 1.0),
+}
+
+_TEXT_RANGES = {
+    "vocab_size": (1, 10_000_000),
+    "hidden_size": (1, 65_536),
+    "intermediate_size": (1, 1_000_000),
+    "num_hidden_layers": (1, 1000),
+    "num_attention_heads": (1, 1024),
+    "num_key_value_heads": (1, 1024),
+    "rms_norm_eps": (0.0, 1.0),
+}
+
+_RANGES = {
+    "image_token_id": (0, 10_000_000),
+    "projector_pooling_ratio": (1, 4096),
+    "image_pooling_ratio": (1, 4096),
+    "replay_size": (0, 64),
+    "replay_spatial_scale": (1e-6, 1.0),
+}
+
+_MAX_REGIONS = 8
+"""A mask tile has one bit for each region of a picture."""
 
 _MAX_CLOSEUP = 1024
 
@@ -77,15 +116,15 @@ class GARVisionConfig(PreTrainedConfig):
     """Width inside the feed-forward of each block."""
     use_cls_token: bool = True
     """Whether a class token goes through the blocks (it is dropped before the projector)."""
-    layer_norm_eps: float = 1e-5
+    layer_norm_eps: float | int = 1e-5
     """Epsilon of every LayerNorm."""
-    layer_scale_init: float = 0.1
+    layer_scale_init: float | int = 0.1
     """Initial value of the two scales of each block."""
-    rope_theta: float = 10000.0
+    rope_theta: float | int = 10000.0
     """Base of the rotary position embedding."""
-    rope_grid_offset: float = 1.0
+    rope_grid_offset: float | int = 1.0
     """Added to the grid positions 0, 1, … before rotation: 1 for PE-Core L/14, 0 for G/14."""
-    initializer_range: float = 0.02
+    initializer_range: float | int = 0.02
     """Standard deviation of fresh weights."""
 
     @property
@@ -94,7 +133,8 @@ class GARVisionConfig(PreTrainedConfig):
         return self.image_size // self.patch_size
 
     def validate_architecture(self):
-        """Part of `@strict` validation: the numbers must fit one another."""
+        """Part of `@strict` validation: the numbers must be sane and fit one another."""
+        _check_ranges(self, _VISION_RANGES)
         if self.image_size % self.patch_size:
             raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
         if self.hidden_size % (4 * self.num_attention_heads):
@@ -139,7 +179,7 @@ class GARConfig(PreTrainedConfig):
     """Further pooling of the image tokens alone; RoIAlign still sees the finer map."""
     replay_size: int = 16
     """RoIAlign's output is replay_size × replay_size; 0: nothing is replayed, only the mask embedding shows regions."""
-    replay_spatial_scale: float = 1.0
+    replay_spatial_scale: float | int = 1.0
     """1.0: RoIAlign where the region is. 1/28: as published checkpoints were trained (always near the top left)."""
     region_crops: bool = False
     """Whether each region is looked at once more, enlarged in a tile of its own, whose features take the place of those
@@ -149,7 +189,7 @@ class GARConfig(PreTrainedConfig):
     stem_embedding: bool = False
     """Whether the mask-weighted token also holds what a pretrained stem, before the tower, sees in the region: the mean
     and the standard deviation of each channel."""
-    stem_dropout: float = 0.0
+    stem_dropout: float | int = 0.0
     """Share of what the stem sees that is left out while training, so that few pictures are not learnt by heart."""
     closeup_size: int = 0
     """Side in pixels of the close-up of each region that the stem looks at to see what it shows (`stem_embedding`,
@@ -169,14 +209,14 @@ class GARConfig(PreTrainedConfig):
     class_token_ids: list[int] | tuple[int, ...] = ()
     """The word for each class of the pretrained stem, -1 for none: the classes that the stem sees in a region enter
     its mask-weighted token as the embeddings of their words. Empty: not."""
-    class_scale: float = 1.0
+    class_scale: float | int = 1.0
     """How loud those words are. Not learnt: on few photographs, which are soon known by heart, a model would learn to
     hear the classifier of a million less than it deserves."""
     echo_token_ids: list[list[list[int]]] | tuple[()] = ()
     """Groups of words, the tokens of each (all nouns, all materials): of each group the word that a region's
     mask-weighted token points at most is added to that token, so that the decoder writes what the region points at
     where that is in doubt, too. Empty: not."""
-    echo_scale: float = 1.0
+    echo_scale: float | int = 1.0
     """How loud those words are."""
     tie_word_embeddings: bool | None = None
     """Whether the language head is the embedding matrix; by default what text_config says."""
@@ -185,6 +225,25 @@ class GARConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         if self.tie_word_embeddings is None:
             self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+        _check_ranges(self, _RANGES)
+        if self.text_config.model_type != "llama":
+            raise CheckpointError(
+                f"text_config is of model_type {self.text_config.model_type!r}; the decoder is 'llama'"
+            )
+        _check_ranges(self.text_config, _TEXT_RANGES)
+        if self.vision_config.grid_size % self.projector_pooling_ratio or (
+            self.feature_grid_size % self.image_pooling_ratio
+        ):
+            raise CheckpointError(
+                f"projector_pooling_ratio {self.projector_pooling_ratio} and image_pooling_ratio "
+                f"{self.image_pooling_ratio} do not divide the {self.vision_config.grid_size} patches of a tile's side"
+            )
+        crops = self.crop_token_ids
+        if not 1 <= len(crops) <= _MAX_REGIONS or len({self.image_token_id, *crops}) <= len(crops) or min(crops) < 0:
+            raise CheckpointError(
+                f"crop_token_ids are {reprlib.repr(crops)} with image_token_id {self.image_token_id}; "
+                f"needed are 1 to {_MAX_REGIONS} tokens that differ"
+            )
         if self.prompt_token_ids and len(self.prompt_token_ids) != len(self.crop_token_ids):
             raise CheckpointError(
                 f"{len(self.prompt_token_ids)} prompt_token_ids and {len(self.crop_token_ids)} crop_token_ids: "
@@ -197,11 +256,8 @@ class GARConfig(PreTrainedConfig):
                 f"{len(self.class_token_ids)} class_token_ids with stem_classes {self.vision_config.stem_classes} and "
                 f"mask_token {self.mask_token}: the numbers must agree, and mask_token must be true"
             )
-        if self.replay_size < int(self.region_crops):
-            raise CheckpointError(
-                f"replay_size is {self.replay_size}; at least {int(self.region_crops)} is needed"
-                + (" with region_crops" if self.region_crops else "")
-            )
+        if self.region_crops and not self.replay_size:
+            raise CheckpointError("replay_size is 0; at least 1 is needed with region_crops")
         if self.prompt_token_ids and not self.replay_tokens:
             raise CheckpointError("prompt_token_ids with replay_size 0 and no mask_token: nothing speaks for a region")
         if self.stem_embedding and not (self.mask_token and self.vision_config.stem != "patch"):
@@ -230,6 +286,13 @@ class GARConfig(PreTrainedConfig):
         if self.echo_token_ids and not self.mask_token:
             raise CheckpointError("echo_token_ids are given and mask_token is false: only a mask-weighted token points")
         known = range(self.text_config.vocab_size)
+        prompts = self.prompt_token_ids
+        if len({*prompts}) < len(prompts) or any(token not in known for token in prompts):
+            raise CheckpointError(
+                f"prompt_token_ids are {reprlib.repr(prompts)}; needed are different ones of the {len(known)} known"
+            )
+        if any(token != -1 and token not in known for token in self.class_token_ids):
+            raise CheckpointError(f"class_token_ids has a token that is none of the {len(known)} known, nor -1")
         words = [word for group in self.echo_token_ids for word in group]
         if not all([*self.echo_token_ids, *words]) or any(token not in known for word in words for token in word):
             raise CheckpointError(
@@ -272,6 +335,13 @@ class GARConfig(PreTrainedConfig):
         if "mllm_config" in config_dict:
             config_dict = translate_published(config_dict)
         return super().from_dict(config_dict, **kwargs)
+
+
+def _check_ranges(config: PreTrainedConfig, ranges: dict[str, tuple[float, float]]) -> None:
+    for name, (least, most) in ranges.items():
+        value = getattr(config, name)
+        if not least <= value <= most:  # so said, it holds for NaN too
+            raise CheckpointError(f"{name} of {config.model_type} is {value}; allowed are {least} to {most}")
 
 
 def translate_published(published: dict[str, Any]) -> dict[str, Any]:
