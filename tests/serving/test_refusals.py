@@ -11,9 +11,10 @@ import time
 import zlib
 
 import httpx
+import numpy as np
 import openai
 import pytest
-from live_server import live, user, wait_until
+from live_server import data_url, live, user, wait_until, with_alpha
 from PIL import Image
 
 from gar.serving.keys import Keys
@@ -192,6 +193,14 @@ def test_what_cannot_be_answered_is_refused_in_words(server, url, change, messag
     if "messages" in change:
         change["messages"][0]["content"][0]["image_url"]["url"] = url
     refused(server.client.post("/v1/chat/completions", json=chat(url, **change)), 422, message)
+
+
+def test_a_mask_of_noise_is_refused_before_its_runs_are_made(server, url):
+    noise = np.indices((1500, 1500)).sum(0) % 2 > 0  # a file of a kilobyte, and 2,250,000 runs
+    mask, shown = data_url(Image.fromarray(noise)), data_url(Image.new("RGB", (1500, 1500)))
+    cut = data_url(with_alpha(Image.new("RGB", (1500, 1500)), noise))
+    for body in ({"image": shown, "regions": [{"mask": mask}]}, {"image": cut}):
+        refused(server.describe(**body), 422, "2248500 times; allowed are 1000000")
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"GIF89a", bomb(), b"\x89PNG\r\n\x1a\n" + bytes(500)])

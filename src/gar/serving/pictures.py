@@ -22,9 +22,12 @@ from gar.regions import Region
 from gar.serving.limits import Limits
 from gar.serving.wire import BoxSpec, MaskSpec, PointsSpec, PolygonSpec, RegionSpec, RleSpec, ScribbleSpec
 
-__all__ = ["Pictures"]
+__all__ = ["Pictures", "region_of_mask"]
 
 _FETCH_SECONDS = 10.0
+_MAX_CROSSINGS = 1_000_000
+"""Times that the columns of a mask may cross its edge: a region keeps bytes for each as long as it waits, and a file of
+some kilobytes may hold as many as pixels. Outlines of things in pictures have some hundred thousand at most."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Pictures:
         inside: NDArray[np.bool_] = np.asarray(load_image(alpha, max_pixels=self.limits.max_pixels))[..., 0] > 0
         if not inside.any():
             raise RegionError("the picture's alpha is 0 everywhere; above 0 is the region")
-        return image, [Region.mask(inside)]
+        return image, [region_of_mask(inside)]
 
     def _region(self, spec: RegionSpec, number: int, size: tuple[int, int]) -> Region:
         try:
@@ -120,7 +123,21 @@ class Pictures:
                 url = spec.mask if spec.mask[:5].lower() == "data:" else f"data:;base64,{spec.mask}"
                 inside = load_mask(url, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_body_bytes)
                 _check_size(inside.shape, size)
-                return Region.mask(inside)
+                return region_of_mask(inside)
+
+
+def region_of_mask(inside: NDArray[np.bool_]) -> Region:
+    """The region of a stranger's mask (H, W).
+
+    Raises:
+        RegionError: The mask is empty, or noise.
+    """
+    crossings = np.count_nonzero(inside[1:] != inside[:-1])
+    if crossings > _MAX_CROSSINGS:
+        raise RegionError(
+            f"the mask is too fine: its columns cross its edge {crossings} times; allowed are {_MAX_CROSSINGS}"
+        )
+    return Region.mask(inside)
 
 
 def _check_size(own: Sequence[int], size: tuple[int, int]) -> None:

@@ -62,6 +62,10 @@ def test_a_mask_file_is_a_region_where_it_is_not_black(visit, picture_file):
         read_mask(encoded.getvalue(), (50, 70))
     with pytest.raises(MediaError, match="not a picture"):
         read_mask(b"words", (60, 80))
+    encoded = io.BytesIO()
+    Image.fromarray(np.indices((1500, 1500)).sum(0) % 2 > 0).save(encoded, "PNG")
+    with pytest.raises(RegionError, match="2248500 times; allowed are 1000000"):
+        read_mask(encoded.getvalue(), (1500, 1500))
 
 
 def test_a_picture_that_is_none_or_too_large_is_refused_with_numbers():

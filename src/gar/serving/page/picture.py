@@ -11,6 +11,7 @@ from PIL import Image
 from gar.errors import RegionError
 from gar.media import load_image, load_mask
 from gar.regions import Region
+from gar.serving.pictures import region_of_mask
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "Picture", "mask_png", "open_picture", "read_mask"]
 
@@ -70,7 +71,7 @@ def read_mask(data: bytes, size: tuple[int, int]) -> Region:
 
     Raises:
         MediaError: It is no picture, or too large.
-        RegionError: It is black all over, has an alpha channel, or is of another size.
+        RegionError: It is black all over, noise, has an alpha channel, or is of another size.
     """
     mask = load_mask(data, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
     if mask.shape != size:
@@ -78,7 +79,7 @@ def read_mask(data: bytes, size: tuple[int, int]) -> Region:
             f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels; needed are those of the picture, "
             f"{size[1]} x {size[0]}"
         )
-    return Region.mask(mask)
+    return region_of_mask(mask)
 
 
 def mask_png(region: Region, size: tuple[int, int]) -> bytes:
