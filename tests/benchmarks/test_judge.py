@@ -242,6 +242,17 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path):
     assert (tmp_path / "notes.txt").read_text().startswith("these are my notes")
 
 
+@pytest.mark.parametrize(("column", "value"), [("reply", "x'ff'"), ("prompt_tokens", "'many'"), ("new_tokens", "1.5")])
+def test_a_kept_verdict_that_somebody_edited_is_refused(tmp_path, column, value):
+    cache = JudgeCache(tmp_path / "judge.sqlite")
+    cache.put('{"model":"j"}', Kept("True", 1, None))
+    with sqlite3.connect(cache.path) as database:
+        database.execute(f"update verdicts set {column} = {value}")
+    database.close()
+    with pytest.raises(InputError, match=rf"judge\.sqlite.* is damaged: {column} cannot be"):
+        cache.get('{"model":"j"}')
+
+
 def test_unknown_settings_are_refused_with_those_that_are_known():
     with pytest.raises(InputError, match="the judge 'j' does not take tokens; it takes: base_url, key"):
         open_judge("j", tokens=5)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,24 @@ def test_what_failed_is_asked_again_and_the_last_answer_counts(loaded, rule_syst
     records = read_records(tmp_path / "run")
     assert len(records) == len({record.id for record in records}) == len(lines(tmp_path / "run")) - 3
     assert not any(record.failed for record in records)
+
+
+def test_an_option_that_was_asked_about_and_not_answered_counts_as_wrong(loaded, rule_system, tmp_path):
+    """The picture of one item cannot be read, of another the probabilities are no numbers."""
+    system = rule_system("A", failing={"0"})
+    answer = system.answer
+
+    def with_nan(questions):
+        for question, reply in zip(questions, answer(questions), strict=True):
+            broken = question.key == "4" and question.choices is not None
+            yield replace(reply, probabilities=(float("nan"),) * 4) if broken else reply
+
+    system.answer = with_nan
+    run(VQA, system, loaded, tmp_path / "run", cyclic=True)
+    (table,) = score_run(tmp_path / "run")
+    assert {(score.n, score.failed) for score in table.scores if score.group is None} == {(20, 2)}
+    assert table.marks["0"].values == dict.fromkeys(("exact", "letters", "averaged", "options"), 0.0)
+    assert table.marks["4"].values == {**table.marks["0"].values, "exact": 1.0}
 
 
 def killed_and_resumed(command, out, wait_for):

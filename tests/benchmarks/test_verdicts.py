@@ -250,6 +250,21 @@ def test_an_answer_that_failed_is_judged_as_an_empty_one(shared, rule_system, ru
     assert table.marks["3"].values["system"] == 1
 
 
+def test_a_verdict_on_an_answer_that_was_asked_again_does_not_count(shared, rule_system, rule_judge, tmp_path):
+    benchmark = find_benchmark("ferret-bench")
+    loaded = load_benchmark(benchmark, shared / "bench")
+    run(benchmark, rule_system(failing={"3"}), loaded, tmp_path / "run")
+    judge = rule_judge(lambda messages: "8 1" if "[Assistant 2]\n\n\n[End" in text_of(messages) else "8 8")
+    judge_run(tmp_path / "run", judge)
+    run(benchmark, rule_system(), loaded, tmp_path / "run")
+    (table,) = score_run(tmp_path / "run")
+    assert (table.scores[0].value, table.scores[0].n) == (1.0, 39)
+    assert any("1 of 40 answers were not judged" in note for note in table.notes)
+    judge_run(tmp_path / "run", judge)
+    (table,) = score_run(tmp_path / "run")
+    assert (table.scores[0].value, table.scores[0].n) == (1.0, 40)
+
+
 def test_pictures_in_kept_messages_are_digests(shared, rule_system, rule_judge, tmp_path):
     benchmark = find_benchmark("gar-bench-detailed")
     run(benchmark, rule_system(), load_benchmark(benchmark, shared / "bench"), tmp_path / "run", limit=2)

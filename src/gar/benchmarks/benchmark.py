@@ -24,6 +24,7 @@ from PIL import Image
 
 from gar.benchmarks.items import Item, Loaded, Record
 from gar.benchmarks.judge import JudgeRequest
+from gar.benchmarks.reading import Shape
 
 __all__ = ["Benchmark", "Cached", "Judging", "Mark", "Metric", "Replies", "View"]
 
@@ -112,6 +113,8 @@ class Benchmark:
     read_cache: Callable[[Any, Any, Mapping[str, Item] | None], Cached]
     """From published files of answers and verdicts (None if not given) as JSON values, and the items if the data
     was given, to records."""
+    facts: Shape = dict
+    """What an item's facts must be (`gar.benchmarks.reading.Shape`), for they are read from runs' folders."""
     judgings: Mapping[str, Judging] = field(default_factory=dict)
     """By name, the usual one first; none where no judge is needed."""
     notes: tuple[str, ...] = ()

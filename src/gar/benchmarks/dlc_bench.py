@@ -30,6 +30,7 @@ from gar.benchmarks.reading import (
     find_file,
     fingerprint,
     list_of,
+    misfit,
     read_json,
     region_of,
     text_of,
@@ -64,6 +65,12 @@ def _questions(value: Any, where: str) -> list[dict[str, Any]]:
         question = text_of(entry, "question", where)
         questions.append({"question": question, "options": options, "scores": scores, "positive": kind == "positive"})
     return questions
+
+
+def _is_question(value: Any) -> bool:
+    """Whether a value is a question as `_questions` gives it."""
+    shape = {"question": str, "options": [str], "scores": [float], "positive": bool}
+    return misfit(value, shape) is None and len(value["options"]) == len(value["scores"])
 
 
 def _load(data: Path | None) -> Loaded:
@@ -174,6 +181,8 @@ def _picture_requests(record: Record, view: View | None) -> list[JudgeRequest]:
 def _mark(record: Record, verdicts: Replies | None) -> Mark:
     questions = record.facts["questions"]
     replies = list(verdicts or ()) + [None] * (1 + len(questions) - len(verdicts or ()))
+    if len(replies) > 1 + len(questions):
+        raise InputError(f"item {record.id} has {len(replies)} verdicts on {1 + len(questions)} questions")
     recognized, *found = [
         match_option(reply or "", options)
         for reply, options in zip(replies, [_YES_NO, *(one["options"] for one in questions)], strict=True)
@@ -250,6 +259,7 @@ DLC = Benchmark(
         Metric("recognized", ("recognized",), mean_of("recognized"), percent=False),
     ),
     read_cache=_read_cache,
+    facts={"class": str, "questions": [_is_question]},
     judgings={
         "text": Judging(_text_requests, False, "Llama-3.1-8B-Instruct, temperature 0, max_tokens 300", "published"),
         "picture": Judging(_picture_requests, True, "gpt-4o, temperature 0, max_tokens 300", "published"),

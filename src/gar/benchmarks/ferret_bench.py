@@ -113,6 +113,7 @@ FERRET = Benchmark(
     mark=mark_pair,
     metrics=(RATIO,),
     read_cache=_read_cache,
+    facts=dict.fromkeys(("role", "prompt", "question", "context", "reference"), str),
     judgings={
         "text": Judging(
             _requests,

@@ -15,7 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gar.benchmarks.asking import average_over_orders, exact_match, letter_of, option_probabilities, probabilities
+from gar.benchmarks.asking import (
+    LETTERS_WAY,
+    OPTIONS_WAY,
+    average_over_orders,
+    exact_match,
+    letter_of,
+    option_probabilities,
+    probabilities,
+)
 from gar.benchmarks.benchmark import Benchmark, Cached, Judging, Mark, Metric, Replies, View, mean_of
 from gar.benchmarks.items import LETTERS, Item, Loaded, Missing, Record, Shown, given
 from gar.benchmarks.judge import JudgeRequest
@@ -137,11 +145,13 @@ def mark_choice(record: Record, verdicts: Replies | None = None) -> Mark:
     answer = str(record.facts["answer"])
     values = {"exact": float(exact_match(record.text, answer))}
     scored = {
-        "letters": probabilities(record),
-        "averaged": average_over_orders(record),
-        "options": option_probabilities(record),
+        "letters": (LETTERS_WAY, probabilities(record)),
+        "averaged": (f"{LETTERS_WAY}/1", average_over_orders(record)),
+        "options": (OPTIONS_WAY, option_probabilities(record)),
     }
-    values |= {name: float(letter_of(shares) == answer) for name, shares in scored.items() if shares is not None}
+    for name, (way, shares) in scored.items():
+        if way in record.replies:  # what was asked and not answered is wrong
+            values[name] = float(shares is not None and letter_of(shares) == answer)
     readable = any(exact_match(record.text, letter) for letter in LETTERS[: len(record.options)])
     return Mark(values, unparsed=int(not readable))
 
@@ -207,6 +217,7 @@ VQA = Benchmark(
     mark=mark_choice,
     metrics=CHOICE_METRICS,
     read_cache=_cache_reader(_vqa_record),
+    facts={"answer": str},
 )
 SIMPLE = Benchmark(
     name="gar-bench-simple",
@@ -217,6 +228,7 @@ SIMPLE = Benchmark(
     mark=_mark_verdict,
     metrics=_TRUE,
     read_cache=_cache_reader(_simple_record),
+    facts={"answer": str},
     judgings={"picture": _judging(_ask_simple)},
 )
 DETAILED = Benchmark(
@@ -228,5 +240,6 @@ DETAILED = Benchmark(
     mark=_mark_verdict,
     metrics=_TRUE,
     read_cache=_cache_reader(_detailed_record),
+    facts={"subject": str, "object": str, "predicate": str},
     judgings={"picture": _judging(_ask_detailed)},
 )

@@ -123,5 +123,6 @@ GRASPWORLD = Benchmark(
         Metric("attributes described", ("attributes",), mean_of("attributes"), floors=_floors),
     ),
     read_cache=_read_cache,
+    facts=({"answer": str, "chance": float}, {"words": {str: str}, "chance": float}),
     needs_data=False,
 )

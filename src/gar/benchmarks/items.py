@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image
 
+from gar.benchmarks.reading import check, misfit
 from gar.errors import InputError
 from gar.regions import Region
 from gar.systems.protocol import Track
@@ -144,8 +145,8 @@ class Record:
 
     @property
     def failed(self) -> bool:
-        """Whether the system gave an error in place of an answer."""
-        return self.replies.get(WRITTEN, {}).get("error") is not None
+        """Whether the system gave an error in place of an answer, in any of the ways in which it was asked."""
+        return any(reply.get("error") is not None for reply in self.replies.values())
 
     def to_json(self) -> dict[str, Any]:
         """One line of `answers.jsonl`; `from_json` reads it."""
@@ -166,28 +167,31 @@ class Record:
         Raises:
             InputError: It is something else; the message begins with `where`.
         """
-        match line:
-            case {
-                "item": str(name),
-                "group": str(group),
-                "question": (str() | None) as question,
-                "options": list(options),
-                "facts": dict(facts),
-                "replies": dict(replies),
-            } if all(isinstance(option, str) for option in options) and all(map(_is_reply, replies.values())):
-                known = ("item", "group", "question", "options", "facts", "replies")
-                shown = {key: value for key, value in line.items() if key not in known}
-                return cls(name, group, facts, tuple(options), question, replies, shown)
-            case _:
-                raise InputError(f"{where} is not a line of answers.jsonl: it needs item, group, question, replies …")
+        check(line, _LINE, where)
+        options, answer = line["options"], line["facts"].get("answer")
+        if options and answer not in list(LETTERS[: len(options)]):
+            raise InputError(
+                f"{where}: facts.answer cannot be {str(answer)[:40]!r}; it names one of {len(options)} options"
+            )
+        if "order" in line and sorted(line["order"]) != list(range(len(line.get("regions", ())))):
+            raise InputError(f"{where}: order cannot be {str(line['order'])[:40]}; it names each of the regions once")
+        known = ("item", "group", "question", "options", "facts", "replies")
+        shown = {key: value for key, value in line.items() if key not in known}
+        question, replies = line["question"], line["replies"]
+        return cls(line["item"], line["group"], line["facts"], tuple(options), question, replies, shown)
 
 
-def _is_reply(reply: object) -> bool:
-    match reply:
-        case {"text": str() | None, "error": str() | None, "probabilities": None | list()}:
-            return True
-        case _:
-            return False
+_REPLY = {"text": (str, None), "error": (str, None), "probabilities": (None, [float]), "notes?": [str]}
+_LINE = {
+    "item": str,
+    "group": str,
+    "question": (str, None),
+    "options": lambda options: misfit(options, [str]) is None and len(options) <= len(LETTERS),
+    "facts": dict,
+    "replies": {str: _REPLY},
+    "regions?": [(dict, [(dict, None)])],
+    "order?": [int],
+}
 
 
 def given(text: str) -> dict[str, dict[str, Any]]:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from gar.benchmarks.reading import check
 from gar.errors import InputError
 
 __all__ = ["JudgeCache", "Kept", "canonical_request", "usual_cache"]
@@ -52,6 +53,9 @@ class Kept:
     reply: str
     prompt_tokens: int | None
     new_tokens: int | None
+
+
+_KEPT = {"reply": str, "prompt_tokens": (int, None), "new_tokens": (int, None)}
 
 
 def usual_cache() -> Path:
@@ -83,7 +87,11 @@ class JudgeCache:
         query = "select reply, prompt_tokens, new_tokens from verdicts where key = ?"
         with self._open() as database:
             row = database.execute(query, (_digest(request),)).fetchone()
-        return None if row is None else Kept(*row)
+        if row is None:
+            return None
+        kept = Kept(*row)
+        check(vars(kept), _KEPT, f"the cache of verdicts {str(self.path)!r} is damaged")
+        return kept
 
     def put(self, request: str, kept: Kept) -> None:
         """Keeps the verdict on a canonical request; the last one stays."""

@@ -23,7 +23,7 @@ from gar.benchmarks.items import Item, Loaded, Missing, Record, Shown, given
 from gar.benchmarks.judge import JudgeRequest
 from gar.benchmarks.messages import user_message
 from gar.benchmarks.pair_rating import RATIO, mark_pair, pair_text, read_rule
-from gar.benchmarks.reading import Pictures, find_file, fingerprint, list_of, read_json, region_of, text_of
+from gar.benchmarks.reading import Pictures, find_file, fingerprint, list_of, misfit, read_json, region_of, text_of
 from gar.drawing import prompt_color, text_color
 from gar.errors import InputError
 
@@ -66,6 +66,13 @@ def _load(data: Path | None) -> Loaded:
         items.append(Item(str(number), shown, (regions[number],), None, group=group, facts=facts))
     lost = {item.id: item.shown.name for item in items if sizes[item.shown.name] is None}
     return Loaded(tuple(items), fingerprint([path], sizes), Missing.pictures(lost, str(folder), _SOURCE))
+
+
+def _are_facts(value: Any) -> bool:
+    shape = {**dict.fromkeys(("role", "prompt", "question", "reference"), str), "boxes": [[int]], "mark": int}
+    if misfit(value, shape) is not None:
+        return False
+    return 0 <= value["mark"] < len(value["boxes"]) and all(len(box) == 4 for box in value["boxes"])
 
 
 def mark_boxes(picture: Image.Image, boxes: list[Box]) -> Image.Image:
@@ -120,6 +127,7 @@ MDVP = Benchmark(
     mark=mark_pair,
     metrics=(RATIO,),
     read_cache=_read_cache,
+    facts=_are_facts,
     judgings={
         "picture": Judging(
             _requests,

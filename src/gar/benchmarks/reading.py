@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from PIL import Image
 
@@ -25,10 +26,13 @@ from gar.regions import Region
 
 __all__ = [
     "Pictures",
+    "Shape",
+    "check",
     "entry_of",
     "find_file",
     "fingerprint",
     "list_of",
+    "misfit",
     "read_json",
     "read_json_lines",
     "region_of",
@@ -41,6 +45,11 @@ MAX_ITEMS = 100_000
 MAX_TEXT = 100_000
 """Characters of one text."""
 MAX_PICTURE_BYTES = 100_000_000
+
+Shape: TypeAlias = Any
+"""What a JSON value must be: a type (`float` is any finite number), None, a tuple of shapes of which one fits,
+`[shape]` for a list of such values, `{"key": shape, "other?": shape}` for an object with these keys among others (that
+with ? may be missing), `{str: shape}` for an object of such values, or a function that says whether a value fits."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -111,6 +120,50 @@ def text_of(record: Mapping[str, Any], key: str, where: str) -> str:
     if len(text) > MAX_TEXT:
         raise InputError(f"{where}: {key!r} has {len(text)} characters; allowed are {MAX_TEXT}")
     return text
+
+
+def check(value: Any, shape: Shape, where: str) -> None:
+    """Refuses a value of another shape, with `where` it stands and which part of it is wrong."""
+    wrong = misfit(value, shape)
+    if wrong is not None:
+        raise InputError(f"{where}: {wrong}")
+
+
+def misfit(value: Any, shape: Shape, name: str = "") -> str | None:
+    """Which part of a JSON value is not of a shape; None where it fits.
+
+    Example:
+        >>> shape = {"text": (str, None), "shares?": [float]}
+        >>> misfit({"text": None}, shape), misfit({"text": "B", "shares": [0.5, "x"]}, shape), misfit({}, shape)
+        (None, 'shares.1 cannot be "x"', 'text is missing')
+    """
+    if isinstance(shape, (list, dict)) and isinstance(value, type(shape)):
+        return next(filter(None, _misfits(value, shape, name)), None)
+    if isinstance(shape, tuple):
+        fits = any(misfit(value, one) is None for one in shape)
+    elif isinstance(shape, (list, dict)):
+        fits = False
+    elif shape is float:
+        fits = type(value) in (int, float) and abs(value) <= sys.float_info.max
+    elif isinstance(shape, type):
+        fits = type(value) is shape
+    else:
+        fits = value is None if shape is None else shape(value)
+    return None if fits else f"{name or 'it'} cannot be {json.dumps(value, default=str)[:60]}"
+
+
+def _misfits(value: Any, shape: Shape, name: str) -> Iterator[str | None]:
+    """What is wrong with each part of a list or object."""
+    if isinstance(shape, list):
+        parts = [(str(place), one, shape[0]) for place, one in enumerate(value)]
+    elif str in shape:
+        parts = [(key, one, shape[str]) for key, one in value.items()]
+    else:
+        names = {key.removesuffix("?"): key for key in shape}
+        yield from (f"{name}.{bare} is missing".lstrip(".") for bare, key in names.items() if bare == key not in value)
+        parts = [(bare, value[bare], shape[key]) for bare, key in names.items() if bare in value]
+    for key, one, inner in parts:
+        yield misfit(one, inner, f"{name}.{key}".lstrip("."))
 
 
 def region_of(rle: Any, where: str) -> Region:

@@ -27,7 +27,7 @@ from gar.benchmarks.reading import region_of
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.running import load_benchmark, view_of
 from gar.drawing import draw_regions
-from gar.errors import GARError
+from gar.errors import GARError, InputError
 from gar.regions import Region
 
 __all__ = ["LONGEST_SIDE", "Picture", "Shows", "draw_picture", "find_items"]
@@ -107,6 +107,8 @@ def _as_shown(picture: Image.Image, item: Item, shows: Shows) -> Image.Image:
 
 def _strip(frames: Sequence[Image.Image], tracks: Sequence[Sequence[Any]], where: str) -> Image.Image:
     """A few frames side by side, of those in which all regions are to be seen: colors go by a region's place."""
+    if not all(isinstance(track, list) and len(track) == len(frames) for track in tracks):
+        raise InputError(f"{where}: its regions do not fit the {len(frames)} frames")
     whole = [place for place in range(len(frames)) if all(track[place] is not None for track in tracks)]
     places = whole or list(range(len(frames)))
     count = min(_FRAMES, len(places))

@@ -109,9 +109,9 @@ def read_reported(folders: Sequence[Path]) -> list[Reported]:
 
 def _tables(folder: Path, manifest: Mapping[str, Any]) -> list[Table]:
     benchmark = find_benchmark(manifest["benchmark"])
-    if not benchmark.judgings or read_judged(folder):
+    records = read_records(folder, benchmark.facts)
+    if not benchmark.judgings or read_judged(folder, benchmark, records):
         return read_tables(folder)
-    records = read_records(folder)
     if not records:
         raise InputError(f"{folder} has no answers yet; there is nothing to report")
     note = "no judge has graded these answers yet; `gar bench score RUN --judge MODEL` does"

@@ -85,7 +85,8 @@ def read_tables(folder: Path) -> list[Table]:
         InputError: It is no run, it has no answers, or it needs a judge.
     """
     manifest = read_manifest(folder)
-    benchmark, records = find_benchmark(manifest["benchmark"]), read_records(folder)
+    benchmark = find_benchmark(manifest["benchmark"])
+    records = read_records(folder, benchmark.facts)
     notes = [one["what"] for one in manifest["data"]["missing"]] + list(manifest["data"]["notes"])
     lost = sum(len(one["items"]) for one in manifest["data"]["missing"])
     if lost:
@@ -94,7 +95,7 @@ def read_tables(folder: Path) -> list[Table]:
     if noted:
         items = sum(any(reply.get("notes") for reply in record.replies.values()) for record in records)
         notes.append(f"{items} items have notes of the system, such as: {noted[0][0]}")
-    judges = read_judged(folder) if benchmark.judgings else []
+    judges = read_judged(folder, benchmark, records)
     told: dict[str, Any] = {"perturbations": manifest["perturbations"], "notes": notes}
     return [table(benchmark, manifest["system"]["name"], records, one, **told) for one in judges or [None]]
 

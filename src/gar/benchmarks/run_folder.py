@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gar.benchmarks.items import Record
-from gar.benchmarks.reading import read_json
+from gar.benchmarks.reading import Shape, check, read_json
 from gar.errors import InputError
 from gar.files import write_whole
 
@@ -57,21 +57,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{folder} is not the folder of a run: it has no manifest.json")
     manifest = read_json(path)
-    match manifest:
-        case {
-            "format": 1,
-            "benchmark": str(),
-            "system": {"name": str(), "settings": dict()},
-            "data": {"fingerprint": str() | None, "items": int(), "missing": list(), "notes": list()},
-            "perturbations": list(),
-        }:
-            return manifest
-        case _:
-            raise InputError(f"{path} is not the manifest of a run of format {FORMAT}")
+    check(manifest, _MANIFEST, f"{path} is not the manifest of a run of format {FORMAT}")
+    return manifest
 
 
-def read_records(folder: Path) -> list[Record]:
+_MANIFEST = {
+    "format": lambda value: value == FORMAT,
+    "benchmark": str,
+    "data": {
+        "folder?": (str, None),
+        "fingerprint": (str, None),
+        "items": int,
+        "missing": [{"items": [str], "what": str}],
+        "notes": [str],
+    },
+    "system": {"name": str, "settings": dict},
+    "perturbations": [str],
+    "seed?": int,
+    "versions?": dict,
+}
+
+
+def read_records(folder: Path, facts: Shape = dict) -> list[Record]:
     """The answers of a run, those of a run in progress included; half a line at the end does not count.
+
+    Args:
+        folder: Of the run.
+        facts: What the facts of its benchmark's items must be.
 
     Raises:
         InputError: A line in the middle is damaged, or an item stands twice.
@@ -80,10 +92,10 @@ def read_records(folder: Path) -> list[Record]:
     if not path.is_file():
         return []
     content = path.read_bytes()
-    return _records(content[: _sound_length(content)], path)
+    return _records(content[: _sound_length(content)], path, facts)
 
 
-def _records(content: bytes, path: Path) -> list[Record]:
+def _records(content: bytes, path: Path, facts: Shape = dict) -> list[Record]:
     records: dict[str, Record] = {}
     for number, line in enumerate(content.splitlines(), 1):
         where = f"line {number} of {path}"
@@ -93,6 +105,7 @@ def _records(content: bytes, path: Path) -> list[Record]:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{where} is damaged: {str(error)[:80]}") from error
+        check(record.facts, facts, f"{where}, facts")
         if record.id in records and not records[record.id].failed:  # what failed is asked again upon going on
             raise InputError(f"{where}: item {record.id!r} stands there twice")
         records[record.id] = record
@@ -105,7 +118,7 @@ def _sound_length(content: bytes) -> int:
     begin = content.rfind(b"\n", 0, max(0, end - 1)) + 1
     try:
         json.loads(content[begin:end])
-    except ValueError:
+    except (ValueError, RecursionError):
         return begin
     return end
 

@@ -165,6 +165,8 @@ def _record(job: _Job, replies: Mapping[str, Reply]) -> Record:
 
 
 def _plain(reply: Reply) -> dict[str, Any]:
+    if reply.probabilities is not None and not np.isfinite(reply.probabilities).all():
+        reply = replace(reply, error=f"its probabilities are {reply.probabilities}", probabilities=None)
     found: dict[str, Any] = {
         "text": reply.text if reply.error is None else None,
         "error": reply.error,

@@ -22,7 +22,7 @@ from typing import Any
 from gar.benchmarks.benchmark import Benchmark, Judging, Replies, View
 from gar.benchmarks.items import Item, Record
 from gar.benchmarks.judge import Judge, JudgeRequest, Verdict
-from gar.benchmarks.reading import entry_of, read_json, read_json_lines, text_of
+from gar.benchmarks.reading import check, read_json, read_json_lines
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.run_folder import read_manifest, read_records, write_json
 from gar.benchmarks.running import load_benchmark, view_of
@@ -140,7 +140,7 @@ def judge_run(
         if loaded.fingerprint != manifest["data"]["fingerprint"]:
             raise InputError(f"the data in {loaded.folder} is not that of {folder}; give the right folder with --data")
         items = {item.id: item for item in loaded.showable}
-    records = read_records(folder)
+    records = read_records(folder, benchmark.facts)
     judged = judge_records(benchmark, records, judge, judging=judging, items=items, on_progress=on_progress)
     write_judged(folder, benchmark, judged)
     return judged
@@ -159,6 +159,7 @@ def _view(record: Record, items: Mapping[str, Item] | None) -> View:
 def _line(record: Record, number: int, request: JudgeRequest, verdict: Verdict) -> dict[str, Any]:
     return {
         "item": record.id,
+        "answer": record.text,
         "request": number,
         "messages": _without_pictures(request.messages),
         "reply": verdict.text,
@@ -189,7 +190,6 @@ def write_judged(folder: Path, benchmark: Benchmark, judged: Judged) -> None:
     judge = re.sub(r"[^A-Za-z0-9.]+", "-", str(judged.judge["name"])).strip("-")[:60]
     path = folder / "verdicts" / f"{judged.judging}-{judge}-{digest}.jsonl"
     path.parent.mkdir(exist_ok=True)
-    write_whole(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in judged.lines))
     about = {
         "format": 1,
         "judging": judged.judging,
@@ -200,30 +200,42 @@ def write_judged(folder: Path, benchmark: Benchmark, judged: Judged) -> None:
         "failed": judged.failed,
     }
     write_json(path.with_suffix(".json"), about)
+    write_whole(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in judged.lines))
 
 
-def read_judged(folder: Path) -> list[Judged]:
-    """All verdicts in a run's folder.
+def read_judged(folder: Path, benchmark: Benchmark, records: Sequence[Record]) -> list[Judged]:
+    """All verdicts in a run's folder. Those on an answer that another one has replaced since are left out.
+
+    Args:
+        folder: Of the run.
+        benchmark: That it is a run of.
+        records: Its answers.
 
     Raises:
-        InputError: A file is damaged.
+        InputError: A file is damaged, or is about an item that has no answer.
     """
+    answers = {record.id: record.text for record in records}
     found: list[Judged] = []
-    for path in sorted((folder / "verdicts").glob("*.jsonl")):
+    for path in sorted((folder / "verdicts").glob("*.jsonl")) if benchmark.judgings else ():
         about = read_json(path.with_suffix(".json"))
-        if not isinstance(about, dict):
-            raise InputError(f"{path.with_suffix('.json')} holds {type(about).__name__}; needed is an object")
+        check(about, _ABOUT, str(path.with_suffix(".json")))
+        judging, _ = choose_judging(benchmark, about["judging"])
         replies: dict[str, list[str | None]] = {}
         lines = read_json_lines(path)
         for number, line in enumerate(lines, 1):
-            match line:
-                case {"item": str(item), "request": int(place), "reply": (str() | None) as reply} if place == len(
-                    replies.setdefault(item, [])
-                ):
-                    replies[item].append(reply)
-                case _:
-                    raise InputError(f"line {number} of {path} is no verdict, or is out of order")
-        judging = text_of(about, "judging", str(path.with_suffix(".json")))
-        judge = entry_of(about, "judge", str(path.with_suffix(".json")), dict)
-        found.append(Judged(judging, judge, replies, lines))
+            where = f"line {number} of {path}"
+            check(line, _VERDICT, where)
+            if line["item"] not in answers:
+                raise InputError(f"{where} is about item {line['item'][:40]!r}, to which the run has no answer")
+            if line["request"] != len(replies.setdefault(line["item"], [])):
+                raise InputError(f"{where} is out of order: it is of request {line['request']}")
+            replies[line["item"]].append(line["reply"])
+        old = {line["item"] for line in lines if line.get("answer", answers[line["item"]]) != answers[line["item"]]}
+        kept = {item: own for item, own in replies.items() if item not in old}
+        if kept:
+            found.append(Judged(judging, about["judge"], kept, [line for line in lines if line["item"] not in old]))
     return found
+
+
+_ABOUT = {"judging": str, "judge": {"name": str, "settings?": dict}}
+_VERDICT = {"item": str, "answer?": str, "request": int, "reply": (str, None)}

@@ -201,6 +201,7 @@ VIDEOREFER_D = Benchmark(
         *(Metric(aspect, (aspect,), mean_of(aspect), percent=False) for aspect in _ASPECTS),
     ),
     read_cache=_read_cache,
+    facts={"reference": str},
     judgings={
         "text": Judging(
             _requests, False, "GPT-4o", "ours; the published judge is asked for the same points in other words"
@@ -216,5 +217,6 @@ VIDEOREFER_Q = Benchmark(
     mark=_mark_letter,
     metrics=CHOICE_METRICS,
     read_cache=_read_cache,
+    facts={"answer": str},
     notes=("The question is put in GAR-Bench's wording of multiple choice.",),
 )
