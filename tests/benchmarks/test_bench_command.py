@@ -56,6 +56,18 @@ def test_a_run_is_scored_and_continued(capsys, vqa_folder, answers, tmp_path):
     assert told["scores"][0]["floors"]["uniform"] == 0.25
 
 
+def test_what_failed_is_told_with_a_reason_and_asked_again_by_the_same_command(capsys, vqa_folder, tmp_path):
+    path = tmp_path / "answers.json"
+    path.write_text(json.dumps({str(number): "B" for number in range(18)}))
+    assert bench_run(vqa_folder, path, tmp_path / "run") == 0
+    told = capsys.readouterr().err
+    assert "2 of 20 items failed" in told
+    assert "has no answer for item '1" in told
+    assert "the same command asks them again" in told
+    assert bench_run(vqa_folder, path, tmp_path / "sample", "--limit", "1") == 0
+    assert "items failed" not in capsys.readouterr().err
+
+
 def test_runs_are_compared(capsys, vqa_folder, answers, tmp_path):
     for name, flags in (("plain", ()), ("eroded", ("--perturb", "erode:1"))):
         assert bench_run(vqa_folder, answers, tmp_path / name, *flags) == 0

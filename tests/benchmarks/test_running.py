@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from gar.benchmarks.comparing import compare
+from gar.benchmarks.given_answers import score_answers
 from gar.benchmarks.graspworld_bench import GRASPWORLD, items_of_scene
 from gar.benchmarks.items import Loaded
 from gar.benchmarks.registry import find_benchmark
@@ -246,6 +247,41 @@ def test_an_option_that_was_asked_about_and_not_answered_counts_as_wrong(loaded,
     assert {(score.n, score.failed) for score in table.scores if score.group is None} == {(20, 2)}
     assert table.marks["0"].values == dict.fromkeys(("exact", "letters", "averaged", "options"), 0.0)
     assert table.marks["4"].values == {**table.marks["0"].values, "exact": 1.0}
+
+
+def test_the_answers_of_a_run_are_scored_as_a_file_and_one_that_failed_is_one_that_failed(rule_system, tmp_path):
+    loaded = Loaded(tuple(items_of_scene(0)), "one scene")
+    failing = loaded.items[0].id
+    run(GRASPWORLD, rule_system(failing={failing}), loaded, tmp_path / "run")
+    (whole,) = score_run(tmp_path / "run")
+
+    def scored():
+        table = score_answers(GRASPWORLD, tmp_path / "run/answers.jsonl")
+        return {(score.metric, score.group): (score.value, score.n, score.failed) for score in table.scores}
+
+    found = scored()
+    for score in whole.scores:
+        if score.metric == "exact match":
+            assert found[score.metric, score.group] == (score.value, score.n, score.failed)
+    assert found["exact match", None][2] == 1
+    run(GRASPWORLD, rule_system(), loaded, tmp_path / "run")  # its line takes the place of the former one
+    assert scored()["exact match", None][2] == 0
+
+
+def test_a_run_that_is_continued_is_asked_in_the_batches_of_one_that_was_not_stopped(loaded, rule_system, tmp_path):
+    batches = []
+
+    class Watched(rule_system):
+        def answer(self, questions):
+            batches.append([question.key for question in questions if question.choices is None])
+            return super().answer(questions)
+
+    run(VQA, Watched(), loaded, tmp_path / "whole")
+    whole = batches.copy()
+    run(VQA, rule_system(), loaded, tmp_path / "run", limit=5)
+    batches.clear()
+    run(VQA, Watched(), loaded, tmp_path / "run")
+    assert batches == [whole[0][5:], *whole[1:]]
 
 
 def killed_and_resumed(command, out, wait_for):

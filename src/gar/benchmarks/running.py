@@ -107,11 +107,11 @@ def run(
     }
     items = in_order(loaded.showable)[:limit]
     with open_log(out, manifest) as log:
-        left = [item for item in items if item.id not in log.done]
-        done = len(items) - len(left)
+        done = sum(item.id in log.done for item in items)
         on_progress(done, len(items))
-        for start in range(0, len(left), BATCH):
-            jobs = [_prepare(item, changes, seed) for item in left[start : start + BATCH]]
+        for start in range(0, len(items), BATCH):  # also of what is continued, since an answer may depend on its batch
+            left = [item for item in items[start : start + BATCH] if item.id not in log.done]
+            jobs = [_prepare(item, changes, seed) for item in left]
             for record in _answer(system, jobs, cyclic, max_new_tokens):
                 log.append(record)
                 done += 1

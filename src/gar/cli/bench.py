@@ -142,6 +142,7 @@ def run_benchmark(
     """
     from gar.benchmarks.perturbations import parse_perturbation
     from gar.benchmarks.registry import find_benchmark
+    from gar.benchmarks.run_folder import read_records
     from gar.benchmarks.running import load_benchmark, run
     from gar.cli.reporting import say
     from gar.systems.making import make_system
@@ -169,6 +170,12 @@ def run_benchmark(
             on_progress=bar.show,
         )
     say(f"answers in {out / 'answers.jsonl'}")
+    records = read_records(out)
+    failed = [record for record in records if record.failed]
+    if failed:
+        reason = next(reply["error"] for reply in failed[0].replies.values() if reply["error"] is not None)
+        say(f"{len(failed)} of {len(records)} items failed, such as {failed[0].id!r}: {reason}")
+        say("they count as empty answers; the same command asks them again")
     if not benchmark.judgings:
         _score_folder(out, as_json=False)
 
