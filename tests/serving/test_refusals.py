@@ -4,8 +4,11 @@ import base64
 import contextlib
 import io
 import json
+import logging
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -14,6 +17,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from fastapi import Request
 from live_server import data_url, live, user, wait_until, with_alpha
 from PIL import Image
 
@@ -341,6 +345,43 @@ def test_when_the_client_goes_away_its_question_does_too(serve, url, stream):
     wait_until(lambda: server.worker.running == 0)
     assert time.monotonic() - began < 0.5  # 800 tokens take longer
     wait_until(lambda: b'status="499"' in server.client.get("/metrics").content or stream)
+
+
+def test_a_client_that_goes_away_while_it_sends_is_no_mistake_of_the_server(serve, caplog):
+    server = serve()
+
+    @server.app.post("/upload")
+    async def upload(request: Request) -> None:
+        await request.body()
+
+    caplog.set_level(logging.INFO, "gar.serving")
+    for path in ("/v1/regions/describe", "/upload"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            sock.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+            wait_until(lambda: server.client.get("/healthz"))
+        wait_until(lambda path=path: path in [getattr(record, "path", None) for record in caplog.records])
+    assert {(record.levelname, record.status) for record in caplog.records} == {("INFO", 499)}
+
+
+def test_the_secret_address_of_a_visit_stands_in_no_log(server, caplog):
+    caplog.set_level(logging.INFO, "gar.serving")
+    server.client.get("/page/visits/SECRET/picture/1")
+    wait_until(lambda: caplog.records)
+    assert caplog.records[-1].path == "/page/visits/…/picture/1"
+
+
+def test_the_log_has_no_address_of_a_websocket_and_is_json_throughout():
+    program = """
+import logging
+from gar.serving.logs import log_to_stderr
+log_to_stderr()
+logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "127.0.0.1:1", "/socket.io/?client_id=SECRET")
+logging.getLogger("uvicorn.error").error("it failed")
+logging.getLogger("nicegui").warning("not found")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["it failed", "not found"]
 
 
 def test_keys_are_asked_for_everywhere_but_at_the_probes(serve, url):

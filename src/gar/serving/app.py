@@ -14,6 +14,7 @@ try:
     from fastapi import FastAPI, Request, Response
     from fastapi.exceptions import RequestValidationError
     from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect
     from starlette.routing import Match
 except ImportError as error:
     raise MissingExtraError("fastapi", "serve") from error
@@ -94,6 +95,8 @@ def create_app(
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error.__cause__, ClientDisconnect):  # FastAPI takes it for a body that cannot be read
+        raise error.__cause__
     return respond(refusal_of(error))
 
 

@@ -10,10 +10,11 @@ import asyncio
 import base64
 import binascii
 import logging
+import re
 import time
 from uuid import uuid4
 
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gar.serving.connection import ClientGoneError
@@ -29,6 +30,8 @@ __all__ = ["API_PATHS", "Gate"]
 API_PATHS = ("/v1/", "/chat/completions")
 """How the paths begin that take JSON; the second is that of Describe Anything's server."""
 _OPEN_PATHS = ("/healthz", "/readyz")
+_VISIT = re.compile(r"/visits/[^/]+")
+"""The address of a visit to the page, by which its picture can be had; no log tells it."""
 _GONE = 499
 """The status in logs of a request whose client went away, after nginx's custom."""
 
@@ -79,7 +82,7 @@ class Gate:
         try:
             self._check(scope)
             await self._app(scope, self._limited(scope, receive), noting)
-        except ClientGoneError:
+        except (ClientGoneError, ClientDisconnect):
             status = status or _GONE
         except Exception as error:
             refusal = refusal_of(error)
@@ -166,7 +169,7 @@ class Gate:
         extra = {
             "request_id": record.request_id,
             "method": scope["method"],
-            "path": scope["path"][:200],
+            "path": _VISIT.sub("/visits/…", scope["path"][:200]),
             "status": status,
             "seconds": {
                 "all": round(seconds, 4),

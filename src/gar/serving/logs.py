@@ -33,7 +33,8 @@ def log_to_stderr() -> None:
     """Sends the logs of the server there."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("gar", "uvicorn"):
+    # uvicorn and NiceGUI tell who connects, with the secret by which a visit to the page is known
+    for name, level in (("gar", logging.INFO), ("uvicorn", logging.WARNING), ("nicegui", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
