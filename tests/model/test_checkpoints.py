@@ -193,3 +193,46 @@ def test_a_checkpoint_without_some_tensors_is_refused(published, tmp_path):
     model, told = GARForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
     assert told["missing_keys"] == {"model.projector.linear_1.weight"}
     assert type(model) is GARForConditionalGeneration
+
+
+@pytest.mark.parametrize("settings", [{"vision": {"hidden_size": 4096}}, {"text": {"num_hidden_layers": 900}}], ids=str)
+def test_what_a_checkpoint_lacks_takes_no_memory_before_it_is_refused(
+    make_config, tiny_model, tmp_path, settings, monkeypatch
+):
+    tiny_model.save_pretrained(tmp_path)
+    make_config(**settings).save_pretrained(tmp_path)
+    monkeypatch.setattr(torch, "empty_like", None)  # as memory for missing tensors is taken
+    with pytest.raises(CheckpointError, match=r"other shapes than its configuration|lacks"):
+        GARForConditionalGeneration.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("elsewhere", ["../outside.safetensors", "/{folder}/outside.safetensors"])
+def test_an_index_that_names_files_outside_its_folder_is_refused(tiny_model, tmp_path, elsewhere):
+    folder = tmp_path / "model"
+    tiny_model.save_pretrained(folder, max_shard_size="20KB")
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    first = min(index["weight_map"].values())
+    (folder / first).rename(tmp_path / "outside.safetensors")
+    named = elsewhere.format(folder=tmp_path)
+    index["weight_map"] = {k: named if v == first else v for k, v in index["weight_map"].items()}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"names a file outside its folder: .*outside\.safetensors'"):
+        GARForConditionalGeneration.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("how", ["index", "configuration"])
+def test_a_pickle_that_the_checkpoint_names_itself_is_refused(tiny_model, tmp_path, how):
+    tiny_model.save_pretrained(tmp_path)
+    sprung = tmp_path / "sprung"
+    torch.save({"model": _Trap(sprung)}, tmp_path / "adapter_model.bin")
+    if how == "index":
+        (tmp_path / "model.safetensors").unlink()
+        index = {"metadata": {}, "weight_map": dict.fromkeys(tiny_model.state_dict(), "adapter_model.bin")}
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    else:
+        config = json.loads((tmp_path / "config.json").read_text())
+        (tmp_path / "config.json").write_text(json.dumps({**config, "transformers_weights": "adapter_model.bin"}))
+    for options in ({}, {"weights_only": False}):
+        with pytest.raises(CheckpointError, match=r"adapter_model\.bin'; weights are only read from safetensors"):
+            GARForConditionalGeneration.from_pretrained(tmp_path, **options)
+    assert not sprung.exists()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ __all__ = [
     "quiet_transformers",
     "reading",
     "refuse_incomplete",
+    "refuse_other_files",
     "register_published_names",
 ]
 
@@ -125,6 +126,26 @@ def refuse_incomplete(name: str, told: Mapping[str, Any], *, shapes_too: bool = 
     if unknown:
         text = f"the checkpoint {name!r} has tensors that the model has no place for: {_first_three(unknown)}"
         warnings.warn(text, stacklevel=3)
+
+
+def refuse_other_files(name: str, files: Iterable[str]) -> None:
+    """Checks that all files that a model's weights shall be read from are safetensors of its own.
+
+    Args:
+        name: Folder or hub id.
+        files: Their paths, as the index in a folder, or its config.json (`transformers_weights`), names them.
+
+    Raises:
+        CheckpointError: One is not.
+    """
+    folder = Path(name)
+    for file in files:
+        path = Path(file)
+        inside = path.is_relative_to(folder) and ".." not in path.parts[len(folder.parts) :]
+        if not file.endswith(".safetensors"):
+            raise CheckpointError(f"the checkpoint {name!r} names {file!r}; weights are only read from safetensors")
+        if folder.is_dir() and not inside:
+            raise CheckpointError(f"the checkpoint {name!r} names a file outside its folder: {file!r}")
 
 
 def _first_three(names: list[str]) -> str:

@@ -28,7 +28,7 @@ from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, Ll
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from gar.errors import CheckpointError
-from gar.model.checkpoints import refuse_incomplete, register_published_names
+from gar.model.checkpoints import refuse_incomplete, refuse_other_files, register_published_names
 from gar.model.configuration import GARConfig
 from gar.model.pointing import mean_embeddings, point
 from gar.model.projector import GARProjector, pool_cells
@@ -137,12 +137,14 @@ class GARPreTrainedModel(PreTrainedModel):
                 are told in the second value returned, not refused.
 
         Raises:
-            CheckpointError: Tensors are missing or of another shape, or `use_safetensors=False` was given.
+            CheckpointError: Tensors are missing or of another shape, a file is not safetensors or lies outside the
+                folder, or `use_safetensors=False` was given.
         """
         if kwargs.pop("use_safetensors", None) is False:
             raise CheckpointError(
                 "use_safetensors=False was given; pickled weights are never loaded, as they can run code"
             )
+        kwargs.pop("weights_only", None)  # it is about pickled weights
         told = kwargs.pop("output_loading_info", False)
         ignored = kwargs.pop("ignore_mismatched_sizes", False)
         model, info = super().from_pretrained(
@@ -150,13 +152,28 @@ class GARPreTrainedModel(PreTrainedModel):
             *args,
             use_safetensors=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,
+            ignore_mismatched_sizes=ignored or told,
             **kwargs,
         )
         if told:
             return model, info
         refuse_incomplete(str(pretrained_model_name_or_path), info, shapes_too=not ignored)
         return model
+
+    # Two steps of transformers' loading, each refused before it is taken.
+
+    @staticmethod
+    def _load_pretrained_model(model: Any, state_dict: Any, checkpoint_files: Any, load_config: Any, *args: Any):
+        refuse_other_files(str(load_config.pretrained_model_name_or_path), checkpoint_files or ())
+        return PreTrainedModel._load_pretrained_model(model, state_dict, checkpoint_files, load_config, *args)
+
+    @staticmethod
+    def _finalize_model_loading(model: Any, load_config: Any, loading_info: Any):
+        if not load_config.ignore_mismatched_sizes:  # else memory would be filled with what is missing first
+            lacking = loading_info.missing_keys - model.all_tied_weights_keys.keys()
+            told = {"missing_keys": lacking, "mismatched_keys": loading_info.mismatched_keys, "unexpected_keys": ()}
+            refuse_incomplete(str(load_config.pretrained_model_name_or_path), told)
+        return PreTrainedModel._finalize_model_loading(model, load_config, loading_info)
 
 
 class GARModel(GARPreTrainedModel):
