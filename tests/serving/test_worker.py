@@ -237,6 +237,27 @@ def test_what_does_not_finish_in_time_is_told_too(assistant, picture, cup):
     run(ask())
 
 
+def test_an_answer_that_cannot_be_spelled_fails_alone_and_the_worker_goes_on(assistant, picture, cup):
+    class Speechless:
+        stopped = False
+
+        def push(self, token):
+            raise ValueError("these tokens are no text")
+
+    async def ask():
+        request = Request(picture, None, [cup])
+        async with Worker(assistant) as worker:
+            broken, sound = await worker.submit([asked(request, max_new_tokens=5)] * 2)
+            broken.spoken = Speechless()
+            with pytest.raises(ValueError, match="no text"):
+                await broken.answer()
+            assert (await sound.answer()).new_tokens == 5
+            assert worker.ready
+            assert (await worker.answer(request, max_new_tokens=2)).new_tokens == 2
+
+    run(ask())
+
+
 def test_limits_below_one_are_refused(assistant):
     with pytest.raises(InputError, match="max_rows is 0"):
         Worker(assistant, max_rows=0)

@@ -78,7 +78,11 @@ class Batch:
             self.fail(error)
             return
         for job, token in written:
-            self._take(self._tickets[job], token)
+            try:
+                self._take(self._tickets[job], token)
+            except Exception as error:  # of this answer alone, such as tokens that are no text
+                _log.exception("an answer failed")
+                self._tickets[job].finish(error)
         gone = {job for job, ticket in self._tickets.items() if ticket.cancelled or ticket.ended}
         rows.leave(gone)
         for job in gone:
