@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -24,6 +24,8 @@ from gar.serving.wire import ChatRequest, DescribeRequest, RegionSpec
 from gar.serving.worker import Worker
 
 __all__ = ["DAM_MODEL", "Record", "Service"]
+
+_T = TypeVar("_T")
 
 DAM_MODEL = "describe_anything_model"
 """The name by which Describe Anything's clients ask for whatever model their server has."""
@@ -132,7 +134,7 @@ class Service:
             began = time.perf_counter()
             data = await asyncio.to_thread(self.pictures.fetch, url)
             async with self.drawing:
-                image, regions = await asyncio.to_thread(self.pictures.draw, data, specs)
+                image, regions = await _to_its_end(asyncio.to_thread(self.pictures.draw, data, specs))
                 record.seconds["read"], record.regions = time.perf_counter() - began, len(regions)
                 tickets = await self.worker.take(make(image, regions))
                 del image, data  # not kept while the answer is written
@@ -146,3 +148,16 @@ class Service:
         """When a request must be done: makes context managers that end in TimeoutError then."""
         when = asyncio.get_running_loop().time() + self.limits.max_seconds
         return lambda: asyncio.timeout_at(when)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Waits for what a thread does, to its end even when cancelled: a thread cannot be stopped.
+
+    Otherwise its place would be another's while it still decodes, and more pictures be decoded at once than may.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
