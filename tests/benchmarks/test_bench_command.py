@@ -80,6 +80,23 @@ def test_runs_are_compared(capsys, vqa_folder, answers, tmp_path):
     assert json.loads(capsys.readouterr().out)["items"] == 20
 
 
+def test_names_that_look_like_markup_are_only_names(capsys, vqa_folder, answers, tmp_path):
+    path = vqa_folder / "annotations/GAR-Bench-VQA.json"
+    entries = json.loads(path.read_text())
+    for number, entry in enumerate(entries):
+        entry["type"] = ("[/b]", "[red]:smile:", "")[number % 3]
+    path.write_text(json.dumps(entries))
+    answers = answers.rename(tmp_path / "[i].json")
+    folders = [str(tmp_path / name) for name in ("[u]", "[bold]")]
+    for folder in folders:
+        assert bench_run(vqa_folder, answers, folder) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("file:[i].json", "[/b]", "[red]:smile:", "–"))
+    assert main(["bench", "compare", *folders]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("[u]", "[bold]", "[/b]", "[red]:smile:", "–"))
+
+
 def test_published_answers_are_scored_from_the_command_line(capsys, shared):
     folder = shared / "bench/dlc-bench/model_outputs"
     flags = ["--answers", str(folder / "gar_1b.json"), "--verdicts", str(folder / "gar_1b_eval.json")]

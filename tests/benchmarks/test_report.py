@@ -325,6 +325,23 @@ def test_items_are_filtered_searched_and_paged_in_a_browser(make_run, tmp_path):
     assert seen["next"]
 
 
+def test_long_names_stay_within_plots_and_page(vqa_folder, rule_system, tmp_path):
+    path = vqa_folder / "annotations/GAR-Bench-VQA.json"
+    entries = json.loads(path.read_text())
+    for number, entry in enumerate(entries):
+        entry["type"] = ("", "long" * 60, "short")[number % 3]
+    path.write_text(json.dumps(entries))
+    loaded, folders = load_benchmark(BENCHMARK, vqa_folder), [tmp_path / f"{'run' * 50}{k}" for k in (1, 2)]
+    for folder in folders:
+        run(BENCHMARK, rule_system(name="system" * 30), loaded, folder)
+    path = write_report(folders, tmp_path / "report.html").path
+    text = path.read_text("utf-8")
+    assert "longlonglongl…nglonglonglong" in text
+    assert {f"runrunrunrunr…nrunrunrunrun{k}" in text for k in (1, 2)} == {True}
+    look = "function look() { return document.documentElement.scrollWidth <= window.innerWidth; }"
+    assert browse(path, look, tmp_path)
+
+
 def test_what_others_wrote_is_text_in_a_browser(vqa_folder, tmp_path):
     entries = json.loads((vqa_folder / "annotations/GAR-Bench-VQA.json").read_text())
     for entry in entries:

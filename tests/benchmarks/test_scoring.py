@@ -1,14 +1,19 @@
 """Means, intervals and paired differences."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gar.benchmarks.benchmark import Metric, mean_of
+from gar.benchmarks.comparing import Compared, Comparison
 from gar.benchmarks.items import Record
 from gar.benchmarks.pair_rating import RATIO
-from gar.benchmarks.scoring import bootstrap, difference, interval, letter_floors, value_of
+from gar.benchmarks.results import Table
+from gar.benchmarks.scoring import Score, bootstrap, difference, interval, letter_floors, value_of
+from gar.cli.bench_tables import comparison_to_json
 
 MEAN = Metric("mean", ("right",), mean_of("right"))
 
@@ -62,6 +67,17 @@ def test_a_paired_difference_is_narrower_than_the_two_intervals():
 def test_no_difference_to_oneself():
     values = column([1, 0, 1, 1])
     assert difference(MEAN, values, values) == (0.0, 0.0, 0.0)
+
+
+def test_a_difference_to_what_has_no_score_is_none_that_json_knows():
+    none = column([math.nan, math.nan])
+    assert all(math.isnan(one) for one in difference(MEAN, column([1, 0]), none))
+    score = Score("mean", None, math.nan, math.nan, math.nan, 0, True)
+    comparison = Comparison(
+        [Table("b", "s", None, [], {}, [])], [("mean", None, [Compared(score, math.nan, math.nan, math.nan)])], 2
+    )
+    told = comparison_to_json(comparison, [Path("run")])
+    assert json.loads(json.dumps(told, allow_nan=False))["rows"][0]["runs"][0]["difference"] is None
 
 
 def test_the_best_letter_per_group_is_no_worse_than_the_best_letter():

@@ -31,7 +31,7 @@ from gar.benchmarks.report_items import Entry, entries_of, entry_to_json
 from gar.benchmarks.report_pictures import Picture, draw_picture, find_items
 from gar.benchmarks.report_plots import Plot, draw_plots
 from gar.benchmarks.report_runs import FLAGS, Reported, read_reported
-from gar.benchmarks.scoring import Score
+from gar.benchmarks.scoring import Score, part_of
 from gar.drawing import PROMPT_COLORS, prompt_color, text_color
 from gar.errors import GARError, InputError
 from gar.files import write_whole
@@ -208,7 +208,7 @@ def _render(
     subjects: Sequence[_Subject], runs: Sequence[Reported], content: Mapping[str, Any], left_out: Sequence[str]
 ) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "compared": _difference, "plain": _plain}
+    environment.filters |= {"number": _number, "compared": _difference, "part": part_of, "plain": _plain}
     folder = files("gar.benchmarks")
     style, script = ((folder / name).read_text("utf-8") for name in ("report.css", "report.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

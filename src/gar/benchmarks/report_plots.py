@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from gar.benchmarks.benchmark import Mark, Metric
 from gar.benchmarks.items import LETTERS, Record
 from gar.benchmarks.report_runs import Reported, metric_of, prompts_of
-from gar.benchmarks.scoring import columns_of, interval, value_of
+from gar.benchmarks.scoring import columns_of, interval, part_of, value_of
 from gar.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _COLORS = ("#2d7ff9", "#e0662e", "#1aa37a", "#b05ad6", "#d9a200", "#d6457f", "#0
 _MARKERS = "osD^vP*X"
 _LEAST_SCALE = 0.62
 """On a narrow screen plots shrink to it, and are scrolled from there on."""
+_LONGEST_NAME = 28
+"""Characters."""
 _CONFUSIONS = 6
 """The most runs whose letters are drawn."""
 _PERTURBATION = re.compile(r"(erode|dilate|shuffle-background|blur-background):(\d{1,4}(?:\.\d{1,3})?)(%?)")
@@ -77,7 +79,7 @@ def draw_plots(runs: Sequence[Reported], prefix: str) -> list[Plot]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    scored = [run for run in runs if run.table.scores]
+    scored = [replace(run, label=_brief(run.label)) for run in runs if run.table.scores]
     if not scored:
         return []
     drawn: list[tuple[str, Callable[[Sequence[Reported]], Figure | None]]] = [
@@ -144,14 +146,17 @@ def _by_group(runs: Sequence[Reported]) -> Figure | None:
         names = list(dict.fromkeys(score.metric for score in scores))
         series = [(name, [score for score in scores if score.metric == name]) for name in names]
     else:
-        series = [(run.label, [one for one in run.table.scores if one.metric == first and one.group]) for run in runs]
-    groups = list(dict.fromkeys(str(score.group) for _, one in series for score in one))
+        series = [
+            (run.label, [one for one in run.table.scores if one.metric == first and one.group is not None])
+            for run in runs
+        ]
+    groups = list(dict.fromkeys(part_of(score.group) for _, one in series for score in one))
     figure, (ax,) = _panels(1, (0.16 + 0.12 * len(series)) * len(groups) + 1.0)
     floors: dict[int, tuple[int, float]] = {}  # of the run with most items
     for number, (label, one) in enumerate(series):
         shift = _beside(number, len(series))
         for place, score in enumerate(one):
-            row = groups.index(str(score.group))
+            row = groups.index(part_of(score.group))
             _dot(ax, _point(score), row + shift, number, label if place == 0 else None)
             if score.floors:
                 highest = (100 if score.percent else 1) * max(score.floors.values())
@@ -160,7 +165,7 @@ def _by_group(runs: Sequence[Reported]) -> Figure | None:
         ends = [(row - 0.4, row + 0.4) for row in floors]
         highest = [floor for _, floor in floors.values()]
         ax.vlines(highest, *zip(*ends, strict=True), color=_INK, alpha=0.45, lw=2, label="highest floor")
-    _rows(ax, groups)
+    _rows(ax, [_brief(group) for group in groups])
     ax.set_xlabel(_unit(first if len(runs) > 1 or len(series) == 1 else None, runs))
     _legend(ax)
     return figure
@@ -260,7 +265,7 @@ def _by_perturbation(runs: Sequence[Reported]) -> Figure | None:
             if line and () in own:
                 line[0.0] = own[()]
             _line(ax, sorted(line), [line[strength] for strength in sorted(line)], number)
-            ax.plot([], [], color=_color(number), marker=_marker(number), label=system)
+            ax.plot([], [], color=_color(number), marker=_marker(number), label=_brief(system))
         ax.set_xlabel(kind)
         ax.set_ylabel(_unit(metric.name, runs))
         ax.grid(axis="y", alpha=0.25)
@@ -269,7 +274,7 @@ def _by_perturbation(runs: Sequence[Reported]) -> Figure | None:
         for number, (system, own) in enumerate(points.items()):
             for row, view in enumerate(rows):
                 if view in own:
-                    label = None if kinds or row else system
+                    label = None if kinds or row else _brief(system)
                     _dot(axes[-1], own[view], row + _beside(number, len(points)), number, label)
         _rows(axes[-1], [" +\n".join(view) or "as published" for view in rows])
         axes[-1].set_xlabel(_unit(metric.name, runs))
@@ -335,6 +340,11 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
     figure = Figure(figsize=(max(5.5, 2.9 * count), height))
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def _brief(name: str) -> str:
+    """A name that leaves room for a plot; a long one without its middle, since runs often differ in the end."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME // 2 - 1]}…{name[-_LONGEST_NAME // 2 :]}"
 
 
 def _color(number: int) -> str:

@@ -27,7 +27,7 @@ from gar.benchmarks.items import Record
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.results import Table, read_tables
 from gar.benchmarks.run_folder import read_manifest, read_records
-from gar.benchmarks.scoring import Score, columns_of, value_of
+from gar.benchmarks.scoring import Score, columns_of, part_of, value_of
 from gar.benchmarks.verdicts import read_judged
 from gar.errors import InputError
 
@@ -69,7 +69,7 @@ class Reported:
     @property
     def rows(self) -> list[tuple[tuple[str, str], Score]]:
         """All of its scores, each with its metric and group."""
-        return [((score.metric, score.group or "all"), score) for score in self.table.scores]
+        return [((score.metric, part_of(score.group)), score) for score in self.table.scores]
 
     @property
     def subject(self) -> tuple[str, str | None]:

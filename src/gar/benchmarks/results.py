@@ -7,7 +7,6 @@ compare(folders)      several runs over the items that all of them answered, wit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from gar.benchmarks.benchmark import Benchmark, Mark
 from gar.benchmarks.items import Record
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.run_folder import read_manifest, read_records, write_json
-from gar.benchmarks.scoring import Score, mark_all, score_all, score_to_json
+from gar.benchmarks.scoring import Score, mark_all, or_null, score_all, score_to_json
 from gar.benchmarks.verdicts import Judged, read_judged
 from gar.errors import InputError
 
@@ -129,5 +128,4 @@ def table_to_json(one: Table) -> dict[str, Any]:
 
 
 def _mark_to_json(mark: Mark) -> dict[str, Any]:
-    values = {name: None if math.isnan(value) else value for name, value in mark.values.items()}
-    return {**values, "unparsed": mark.unparsed}
+    return {**{name: or_null(value) for name, value in mark.values.items()}, "unparsed": mark.unparsed}

@@ -24,7 +24,18 @@ from numpy.typing import NDArray
 from gar.benchmarks.benchmark import Benchmark, Mark, Metric, Replies
 from gar.benchmarks.items import Record
 
-__all__ = ["RESAMPLES", "Score", "bootstrap", "difference", "letter_floors", "mark_all", "score_all"]
+__all__ = [
+    "RESAMPLES",
+    "Score",
+    "bootstrap",
+    "difference",
+    "letter_floors",
+    "mark_all",
+    "or_null",
+    "part_of",
+    "score_all",
+    "score_to_json",
+]
 
 RESAMPLES = 2000
 _SEED = 0
@@ -137,9 +148,7 @@ def bootstrap(metric: Metric, values: NDArray[np.float64], resamples: int = RESA
 
 def interval(metric: Metric, values: NDArray[np.float64]) -> tuple[float, float]:
     """The 95 % interval of the score of marks (n, C)."""
-    drawn = bootstrap(metric, values)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5]) if not np.isnan(drawn).all() else (np.nan, np.nan)
-    return float(low), float(high)
+    return _middle(bootstrap(metric, values))
 
 
 def difference(metric: Metric, ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -152,9 +161,14 @@ def difference(metric: Metric, ours: NDArray[np.float64], theirs: NDArray[np.flo
         ours: (n, C) marks of one system.
         theirs: (n, C) marks of the other, item for item.
     """
-    drawn = bootstrap(metric, ours) - bootstrap(metric, theirs)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return value_of(metric, ours) - value_of(metric, theirs), float(low), float(high)
+    low, high = _middle(bootstrap(metric, ours) - bootstrap(metric, theirs))
+    return value_of(metric, ours) - value_of(metric, theirs), low, high
+
+
+def _middle(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Where the middle 95 % of resamples begin and end; NaN where none has a score."""
+    low, high = np.nanpercentile(drawn, [2.5, 97.5]) if not np.isnan(drawn).all() else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def letter_floors(records: Sequence[Record]) -> dict[str, float]:
@@ -182,7 +196,22 @@ def _most_common(records: Sequence[Record]) -> int:
     return max(Counter(str(record.facts["answer"]) for record in records).values())
 
 
+def part_of(group: str | None) -> str:
+    """The part that a score is of as it is read: `all`, or a group's name, which may be empty.
+
+    Example:
+        >>> part_of(None), part_of("color"), part_of("")
+        ('all', 'color', '–')
+    """
+    return "all" if group is None else group or "–"
+
+
 def score_to_json(score: Score) -> dict[str, Any]:
     """A score as JSON values; NaN, which JSON lacks, as null."""
     plain = {**vars(score), "floors": dict(score.floors)}
-    return {name: None if isinstance(one, float) and math.isnan(one) else one for name, one in plain.items()}
+    return {name: or_null(one) if isinstance(one, float) else one for name, one in plain.items()}
+
+
+def or_null(value: float | None) -> float | None:
+    """A number for JSON, which has no NaN."""
+    return None if value is None or math.isnan(value) else value

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from gar.benchmarks.results import table_to_json
-from gar.benchmarks.scoring import score_to_json
+from gar.benchmarks.scoring import or_null, part_of, score_to_json
 from gar.cli.reporting import print_json, say, stdout
 
 if TYPE_CHECKING:
@@ -38,19 +39,24 @@ def print_tables(tables: list[Table], *, as_json: bool) -> None:
             above = score.metric
             seen = [_number(score.floors[name], score) if name in score.floors else "" for name in floors]
             cells = [_number(score.value, score), _interval(score), str(score.n), *seen]
-            drawn.add_row(named, score.group or "all", *cells, str(score.unparsed), str(score.failed))
+            _add_row(drawn, named, part_of(score.group), *cells, str(score.unparsed), str(score.failed))
         _print(drawn)
         for note in one.notes:
             say(f"note: {note}")
 
 
 def _table(title: str, left: Sequence[str], right: Sequence[str]) -> RichTable:
-    drawn = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
+    drawn = RichTable(title=Text(title), title_justify="left", box=None, pad_edge=False)
     for column in left:
-        drawn.add_column(column, no_wrap=True)
+        drawn.add_column(Text(column), no_wrap=True)
     for column in right:
-        drawn.add_column(column, justify="right", no_wrap=True)
+        drawn.add_column(Text(column), justify="right", no_wrap=True)
     return drawn
+
+
+def _add_row(drawn: RichTable, *cells: str) -> None:
+    """Adds a row; no markup is read in names."""
+    drawn.add_row(*map(Text, cells))
 
 
 def _print(drawn: RichTable) -> None:
@@ -75,7 +81,7 @@ def print_comparison(comparison: Comparison, runs: list[Path]) -> None:
     title = ", ".join(filter(None, [first.benchmark, f"{comparison.items} common items", first.judge]))
     drawn = _table(title, ("score", "of"), [run.name or str(run) for run in runs])
     for metric, group, entries in comparison.rows:
-        drawn.add_row(metric, group or "all", *map(_compared, entries))
+        _add_row(drawn, metric, part_of(group), *map(_compared, entries))
     _print(drawn)
     for run, one in zip(runs, comparison.tables, strict=True):
         say(f"{run.name or run}: {', '.join([one.system, *one.perturbations])}")
@@ -110,9 +116,9 @@ def comparison_to_json(comparison: Comparison, runs: list[Path]) -> dict[str, An
                     if entry is None
                     else {
                         **score_to_json(entry.score),
-                        "difference": entry.difference,
-                        "difference_low": entry.low,
-                        "difference_high": entry.high,
+                        "difference": or_null(entry.difference),
+                        "difference_low": or_null(entry.low),
+                        "difference_high": or_null(entry.high),
                     }
                     for entry in entries
                 ],
