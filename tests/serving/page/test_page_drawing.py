@@ -11,6 +11,7 @@ from visitor import wait_until
 
 from gar import Region
 from gar.drawing import draw_regions, prompt_color
+from gar.serving.page.examples import list_examples
 
 SIZE = (240, 320)
 """(H, W) of the picture."""
@@ -179,3 +180,42 @@ def test_a_picture_can_be_dropped_and_pasted(visit_page, disc):
         data,
     )
     page.wait_for_function("(first) => document.querySelector('.frame img').getAttribute('src') !== first", arg=first)
+
+
+def test_of_two_examples_that_are_opened_at_once_the_last_one_stays_with_its_own_regions(visit_page):
+    visitor = visit_page()
+    visitor.page.evaluate("for (const title of ['Astronaut', 'Rocket'])"
+                          " [...document.querySelectorAll('.example')].find((each) => each.innerText === title).click()")  # fmt: skip
+    rocket = next(example for example in list_examples() if example.title == "Rocket")
+    visitor.wait_for_regions(len(rocket.regions))
+    visitor.page.wait_for_timeout(1000)  # what else may come
+    assert visitor.page.locator(".frame img").get_attribute("alt") == rocket.file_name
+    assert [each["area"] for each in visitor.regions()] == [each.area(visitor.size) for each in rocket.regions]
+
+
+@pytest.mark.slow
+def test_a_region_that_is_made_while_another_picture_opens_goes_with_its_picture(visit_page, disc, tmp_path):
+    Image.new("RGB", (6000, 4000)).save(tmp_path / "large.png")
+    visitor = visit_page()
+    visitor.open(tmp_path / "large.png")
+    visitor.take("Point")
+    for share in (0.2, 0.4, 0.6):
+        visitor.click(320 * share * 5, 500)  # in pixels of what is shown
+    visitor.page.locator("input[type=file]").first.set_input_files(disc)
+    visitor.page.wait_for_function("document.querySelector('.frame img').alt === 'disc.png'")
+    visitor.page.wait_for_timeout(1000)
+    visitor.draw_box(20, 20, 100, 100)
+    assert [each["area"] for each in visitor.regions()] == [Region.box(20, 20, 100, 100).area(SIZE)]
+
+
+@pytest.mark.slow
+def test_of_two_pictures_that_are_chosen_the_last_one_stays_though_it_is_there_first(visit_page, disc, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (4000, 2000, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png", compress_level=0)
+    visitor = visit_page()
+    chooser = visitor.page.locator("input[type=file]").first
+    chooser.set_input_files(tmp_path / "large.png")
+    chooser.set_input_files(disc)
+    visitor.page.wait_for_function("document.querySelector('.frame img')?.alt === 'disc.png'")
+    visitor.page.wait_for_timeout(3000)
+    assert visitor.page.locator(".frame img").get_attribute("alt") == "disc.png"

@@ -46,6 +46,7 @@ export default {
     this.pressed = -TWICE; // when the pointer was pressed last, in milliseconds
     this.hover = null; // where the pointer is while a polygon is drawn
     this.painted = null; // the canvas that was painted on last
+    this.sending = null; // ends the sending of the picture that was chosen last
     this.lit = null; // id of the mark that is pointed at anywhere on the page
     this.masks = new Map(); // by URL: the mask's picture
     this.layers = new Map(); // by URL, color and size: the mask as it is drawn
@@ -115,12 +116,17 @@ export default {
 
     async send(what, file) {
       if (file.size > this.maxBytes) return this.$emit("refused", { name: file.name, bytes: file.size });
+      const sending = new AbortController();
+      if (what === "picture") { // the last one counts, however long those before it take
+        this.sending?.abort();
+        this.sending = sending;
+      }
       try {
         const headers = { "X-File-Name": encodeURIComponent(file.name), "Content-Type": "application/octet-stream" };
-        const reply = await fetch(`${this.uploadUrl}/${what}`, { method: "POST", body: file, headers });
+        const reply = await fetch(`${this.uploadUrl}/${what}`, { method: "POST", body: file, headers, signal: sending.signal });
         if (!reply.ok) this.$emit("unsent", { name: file.name, status: reply.status });
       } catch {
-        this.$emit("unsent", { name: file.name, status: 0 });
+        if (!sending.signal.aborted) this.$emit("unsent", { name: file.name, status: 0 });
       }
     },
 

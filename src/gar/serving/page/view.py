@@ -18,7 +18,7 @@ from gar.serving.page.examples import Example
 from gar.serving.page.exports import coco_file, conversation_file, export_name, overlay_file
 from gar.serving.page.header import build_header
 from gar.serving.page.marks import region_of_stroke
-from gar.serving.page.picture import MAX_BYTES, open_picture, read_mask
+from gar.serving.page.picture import MAX_BYTES, Picture, open_picture, read_mask
 from gar.serving.page.question_box import QuestionBox
 from gar.serving.page.regions_panel import RegionActions, RegionsPanel
 from gar.serving.page.routes import Addresses
@@ -50,6 +50,7 @@ class View:
         self._visit = Visit(self._limits[next(iter(infos))])
         self._asking = Asking(self._visit, workers, self._show_turn)
         self._marking = asyncio.Lock()  # one region after the other, in the order in which they were drawn
+        self._opening = 0  # how many pictures were to be opened so far; the last one counts
         self._opacity = 0.45
         self._gone = False
         self._token = addresses.enter(self._visit, self._receive)
@@ -99,23 +100,27 @@ class View:
             if what == "picture":
                 await self._open(data, name, ())
             else:
-                await self._mark(lambda: read_mask(data, self._size()), name)
+                await self._mark(self._visit.picture, lambda: read_mask(data, self._size()), name)
 
     async def _open_example(self, example: Example) -> None:
         await self._open(example.data, example.file_name, example.regions)
 
     async def _open(self, data: bytes, name: str, regions: tuple[Region, ...]) -> None:
+        self._opening += 1
+        number = self._opening
         try:
             picture = await asyncio.to_thread(open_picture, data, name)
         except InputError as error:
-            return say(str(error))
+            return self._say(str(error))
+        if number < self._opening or self._gone:
+            return None
         self._asking.stop()
         self._visit.open(picture)
         self._conversation.clear()
         self._stage.canvas.show_picture(picture)
         self._refresh()
         for region in regions[: self._visit.max_regions]:
-            await self._mark(lambda region=region: region)
+            await self._mark(picture, lambda region=region: region)
         return None
 
     def _size(self) -> tuple[int, int]:
@@ -125,18 +130,27 @@ class View:
 
     # regions
 
-    async def _mark(self, make: Callable[[], Region], name: str = "") -> None:
-        """Marks what `make` gives; that and its mask may take a while, so other visitors go on meanwhile."""
+    async def _mark(self, picture: Picture | None, make: Callable[[], Region], name: str = "") -> None:
+        """Marks what `make` gives; that and its mask may take a while, so other visitors go on meanwhile.
+
+        Args:
+            picture: That the region belongs to; if another is opened meanwhile, the region goes with it.
+            make: Makes the region; runs in a thread.
+            name: Of the region.
+        """
         async with self._marking:
             try:
-                mark = await asyncio.to_thread(lambda: self._visit.make_mark(make(), name))
-                self._visit.add_mark(mark)
+                if self._visit.picture is picture and not self._gone:
+                    mark = await asyncio.to_thread(lambda: self._visit.make_mark(make(), name))
+                    if self._visit.picture is picture:
+                        self._visit.add_mark(mark)
             except InputError as error:
-                say(str(error))
+                if self._visit.picture is picture:
+                    self._say(str(error))
             self._refresh()
 
     async def _stroke(self, stroke: dict[str, Any]) -> None:
-        await self._mark(lambda: region_of_stroke(stroke))
+        await self._mark(self._visit.picture, lambda: region_of_stroke(stroke))
 
     def _refer(self, place: dict[str, Any]) -> None:
         """Names a region in the question: the one with an id, or the one at a place."""
@@ -144,7 +158,7 @@ class View:
         if id is None:
             mark = self._visit.mark_at(float(place.get("x", 0)), float(place.get("y", 0)))
             if mark is None:
-                return say("there is no region at this place; take another tool to mark one")
+                return self._say("there is no region at this place; take another tool to mark one")
             id = mark.id
         number = self._visit.number_of(id)
         if number is not None:
@@ -189,7 +203,7 @@ class View:
         try:
             await asking
         except InputError as error:
-            say(str(error))
+            self._say(str(error))
             return False
         finally:
             self._refresh()
@@ -220,7 +234,7 @@ class View:
         try:
             content = await asyncio.to_thread(make, self._visit)
         except InputError as error:
-            return say(str(error))
+            return self._say(str(error))
         ui.download.content(content, export_name(self._visit, ending))
         return None
 
@@ -238,16 +252,21 @@ class View:
         canvas.on_event("undo", lambda _: self._undo())
         canvas.on_event(
             "refused",
-            lambda file: say(
+            lambda file: self._say(
                 f"{file.get('name')} has {file.get('bytes', 0) / 1e6:.1f} MB; allowed are {MAX_BYTES / 1e6:.0f} MB"
             ),
         )
         canvas.on_event(
             "unsent",
-            lambda file: say(
+            lambda file: self._say(
                 f"{file.get('name')} could not be sent to the server (status {file.get('status')}); try again"
             ),
         )
+
+    def _say(self, words: str) -> None:
+        """Tells the visitor what went wrong, if there is one still."""
+        if not self._gone:
+            say(words)
 
     def _refresh(self) -> None:
         """Shows everything as it is now."""
