@@ -1,12 +1,15 @@
+import copy
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoProcessor
+from tokenizers import Tokenizer
+from transformers import AutoProcessor, PreTrainedTokenizerFast
 
-from gar import CheckpointError, GARProcessor, PromptError, Region, RegionError
+from gar import CheckpointError, GARProcessor, MediaError, PromptError, Region, RegionError
 from gar.processing import Message
 from gar.processing.processor import normalised_box
 
@@ -174,6 +177,81 @@ def test_a_tokenizer_without_the_tokens_of_the_configuration_is_refused(tiny_tok
         GARProcessor(tiny_tokenizer, make_config(image_token_id=99999))
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"max_num_tiles": 100_000}, "max_num_tiles is 100000; allowed are 1 to 1024"),
+        ({"max_num_tiles": 1.5}, "max_num_tiles is 1.5"),
+        ({"bos_tokens": 0}, "bos_tokens is 0; allowed are 1 and 2"),
+        ({"bos_tokens": 10**9}, "bos_tokens is 1000000000"),
+        ({"system_prompt": "Look at <|image|>."}, "system_prompt is 'Look at <|image|>.'; needed is a string without"),
+        ({"system_prompt": None}, "system_prompt is None"),
+        ({"answer_prefix": "<|eot_id|>"}, "answer_prefix is '<|eot_id|>'"),
+    ],
+    ids=str,
+)
+def test_settings_of_a_processor_that_make_no_sense_are_refused(tiny_tokenizer, tiny_config, settings, reason):
+    with pytest.raises(PromptError, match=re.escape(reason)):
+        GARProcessor(tiny_tokenizer, tiny_config, **settings)
+
+
+@pytest.mark.parametrize("role", ["bos_token", "eos_token", "pad_token"])
+def test_a_tokenizer_without_a_token_that_every_text_needs_is_refused(tiny_tokenizer, tiny_config, role):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    setattr(tokenizer, role, None)
+    with pytest.raises(CheckpointError, match=f"the tokenizer has no {role}"):
+        GARProcessor(tokenizer, tiny_config)
+
+
+def test_a_tokenizer_that_cannot_write_turns_is_refused(tiny_tokenizer, tiny_config):
+    plain = tiny_tokenizer.backend_tokenizer.to_str().replace("<|eot_id|>", "<|other|>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(plain),
+        bos_token="<|begin_of_text|>",
+        eos_token="<|other|>",
+        pad_token="<|other|>",
+    )
+    with pytest.raises(CheckpointError, match=r"the tokenizer has no token '<\|eot_id\|>'"):
+        GARProcessor(tokenizer, tiny_config)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tiny_tokenizer, tiny_config):
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.add_tokens(["zebra"])
+    with pytest.raises(CheckpointError, match=f"has {len(tokenizer)} tokens; the model knows {len(tokenizer) - 1}"):
+        GARProcessor(tokenizer, tiny_config)
+
+
+def test_pictures_are_read_as_everywhere_or_refused(tiny_processor, make_picture):
+    text, array = tiny_processor.question_text("What?", [0]), make_picture(30, 40)
+    expected = tiny_processor([array], [text], [[BOX]])["pixel_values"]
+    image = Image.fromarray(array)
+    for same in (array.astype(np.float32) / 255, image.convert("RGBA"), np.dstack([array, array[..., 0]])):
+        assert torch.equal(tiny_processor([same], [text], [[BOX]])["pixel_values"], expected)
+    gray = tiny_processor([image.convert("L")], [text], [[BOX]])["pixel_values"]
+    assert torch.equal(gray[:, 0], gray[:, 2])
+    for wrong in (array.astype(np.int16), array * 1.0, array.transpose(2, 0, 1), None):
+        with pytest.raises(MediaError):
+            tiny_processor([wrong], [text], [[BOX]])
+
+
+def test_a_text_that_shows_a_picture_or_region_twice_or_not_at_all_is_refused(tiny_processor, make_picture):
+    one, crop = make_picture(30, 40), tiny_processor.crop_tokens
+    bare, image = "<|begin_of_text|>", tiny_processor.image_token
+    for texts, token, sample in (
+        ([f"{bare}{crop[0]}", f"{bare}{image}{image}{crop[0]}"], image, 0),  # as many as pictures in all
+        ([f"{bare}{image}{crop[0]}", f"{bare}{image}{crop[0]}{crop[0]}"], crop[0], 1),
+        ([f"{bare}{image}{crop[0]}{crop[3]}", f"{bare}{image}{crop[0]}"], crop[3], 0),
+    ):
+        with pytest.raises(PromptError, match=rf"sample {sample}: the text holds '{re.escape(token)}' \d times"):
+            tiny_processor([one, one], texts, [[BOX], [BOX]])
+
+
+def test_texts_are_padded_left_or_right_only(tiny_processor):
+    with pytest.raises(PromptError, match="'middle'; allowed are 'left' and 'right'"):
+        tiny_processor.pad([[1], [1, 2]], 0, "middle")
+
+
 # ---- saving and loading ------------------------------------------------------------------------------------------
 
 
@@ -256,3 +334,14 @@ def test_what_comes_before_answers_is_read_in_conversations_and_options_alike_an
     assert [label for label in spaced.answer_labels(ids) if label >= 0] == own
     spaced.save_pretrained(tmp_path)
     assert GARProcessor.from_pretrained(tmp_path).answer_prefix == " "
+
+
+def test_code_that_a_tokenizer_names_is_neither_run_nor_asked_about(tiny_processor, tmp_path, monkeypatch):
+    tiny_processor.save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    settings = {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+    (tmp_path / "evil.py").write_text("open('sprung', 'w')")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it was asked whether to run it"))
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        GARProcessor.from_pretrained(tmp_path)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from transformers import AutoProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
 
 from gar.errors import CheckpointError, PromptError
+from gar.media import ImageSource, load_image
 from gar.model.configuration import GARConfig
 from gar.processing.prompts import (
     DESCRIBE,
@@ -54,6 +55,12 @@ __all__ = ["GARProcessor", "ModelInputs", "normalised_box"]
 
 IGNORED = -100
 """The label of a token that is not learnt."""
+
+_MAX_TILES = 1024
+"""Tiles of one picture, at most; all grids of so many are gone through."""
+
+_TURN_TOKENS = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+"""What `gar.processing.prompts` joins turns with."""
 
 
 class ModelInputs(BatchFeature):
@@ -110,13 +117,16 @@ class GARProcessor(ProcessorMixin):
     Args:
         tokenizer: A transformers tokenizer that knows the image, crop and prompt tokens.
         config: The model's configuration.
-        max_num_tiles: Most tiles of one picture, the thumbnail not counted; at least 1.
+        max_num_tiles: Most tiles of one picture, the thumbnail not counted; from 1 to 1024.
         system_prompt: The system sentence; empty for none.
         bos_tokens: Begin-of-text tokens before a question. The published evaluation code has 2 (its chat text already
             begins with one, and the tokenizer adds another); conversations to learn from always have 1.
+        answer_prefix: What comes before each answer.
 
     Raises:
-        CheckpointError: The tokenizer does not know the tokens that the configuration names.
+        CheckpointError: The tokenizer does not know the tokens that the configuration or the wording names, or more
+            than the model.
+        PromptError: A setting is out of range, or a text holds a reserved token.
     """
 
     tokenizer: Any
@@ -131,8 +141,10 @@ class GARProcessor(ProcessorMixin):
         answer_prefix: str = "",
     ):
         super().__init__(tokenizer)
-        if max_num_tiles < 1:
-            raise PromptError(f"max_num_tiles is {max_num_tiles}; at least 1 is needed")
+        if type(max_num_tiles) is not int or not 1 <= max_num_tiles <= _MAX_TILES:
+            raise PromptError(f"max_num_tiles is {max_num_tiles!r}; allowed are 1 to {_MAX_TILES}")
+        if type(bos_tokens) is not int or not 1 <= bos_tokens <= 2:
+            raise PromptError(f"bos_tokens is {bos_tokens!r}; allowed are 1 and 2")
         self.config = config
         self.max_num_tiles = max_num_tiles
         self.system_prompt = system_prompt
@@ -141,11 +153,25 @@ class GARProcessor(ProcessorMixin):
         ids = [config.image_token_id, *config.crop_token_ids]
         if max(ids) >= len(tokenizer):
             raise CheckpointError(f"the tokenizer has {len(tokenizer)} tokens; the configuration names {ids}")
+        if len(tokenizer) > config.text_config.vocab_size:
+            raise CheckpointError(
+                f"the tokenizer has {len(tokenizer)} tokens; the model knows {config.text_config.vocab_size}"
+            )
+        for role in ("bos_token", "eos_token", "pad_token"):
+            if getattr(tokenizer, role) is None:
+                raise CheckpointError(f"the tokenizer has no {role}")
+        for token in _TURN_TOKENS:
+            if self._encode(token) != [tokenizer.convert_tokens_to_ids(token)]:
+                raise CheckpointError(f"the tokenizer has no token {token!r}")
         self.image_token, *crops = (str(token) for token in tokenizer.convert_ids_to_tokens(ids))
         self.crop_tokens = crops
         added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-        reserved = [re.escape(token) for token in {*added, self.image_token, *crops} if not prompts_in(token)]
-        self._reserved = re.compile("|".join(sorted(reserved, key=len, reverse=True)) or "(?!)")
+        reserved = {*added, self.image_token, *crops, *_TURN_TOKENS}
+        patterns = [re.escape(token) for token in reserved if not prompts_in(token)]
+        self._reserved = re.compile("|".join(sorted(patterns, key=len, reverse=True)))
+        for name, text in (("system_prompt", system_prompt), ("answer_prefix", answer_prefix)):
+            if type(text) is not str or self.reserved_token(text):
+                raise PromptError(f"{name} is {text!r:.100}; needed is a string without reserved tokens")
         header = f"<|start_header_id|>assistant<|end_header_id|>{chr(10) * 2}"
         self._answer_header: list[int] = self._encode(header)
         self._end_of_turn: int = self._encode("<|eot_id|>")[-1]
@@ -326,7 +352,7 @@ class GARProcessor(ProcessorMixin):
 
     def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
-        images: Sequence[Image.Image | NDArray[np.uint8]],
+        images: Sequence[ImageSource],
         text: Sequence[str],
         regions: Sequence[Sequence[Region]],
         prompts: Sequence[Sequence[int]] | None = None,
@@ -337,7 +363,7 @@ class GARProcessor(ProcessorMixin):
         """Prepares a batch; every sample may have another size, grid and number of regions.
 
         Args:
-            images: B pictures, RGB.
+            images: B pictures, see `gar.media.load_image`.
             text: B chat texts, from `describe_text`, `question_text` or `chat_text`.
             regions: The regions of each picture.
             prompts: The prompt number of each region; by default 0, 1, …
@@ -346,7 +372,9 @@ class GARProcessor(ProcessorMixin):
                 token in place of `bos_tokens`.
 
         Raises:
-            PromptError: The lists differ in length or are empty, or a sample has no region or too many.
+            PromptError: The lists differ in length or are empty, a sample has no region or too many, or its text has
+                not one placeholder for the picture and for each region.
+            MediaError: A picture is none.
             RegionError: A region does not fit its picture.
         """
         if prompts is None:
@@ -371,7 +399,8 @@ class GARProcessor(ProcessorMixin):
                 raise PromptError(
                     f"sample {sample}: {len(own)} regions but {len(numbers)} prompt numbers {list(numbers)}"
                 )
-            pixels = np.asarray(image, dtype=np.uint8)
+            self._check_placeholders(chat, numbers, sample)
+            pixels = np.asarray(load_image(image))
             masks = [region.to_mask((pixels.shape[0], pixels.shape[1])) for region in own]
             picture, mask, grid = self.picture_inputs(pixels, masks, numbers)
             tiles.append(picture)
@@ -397,11 +426,20 @@ class GARProcessor(ProcessorMixin):
             inputs["labels"] = self.pad([self.answer_labels(row) for row in ids], IGNORED, padding_side)
         return ModelInputs(inputs)
 
+    def _check_placeholders(self, text: str, prompts: Sequence[int], sample: int) -> None:
+        """Checks that a text shows its picture and each region once; else those of a batch could change places."""
+        wanted = {self.image_token: 1, **{crop: int(k in prompts) for k, crop in enumerate(self.crop_tokens)}}
+        for token, times in wanted.items():
+            if (found := text.count(token)) != times:
+                raise PromptError(f"sample {sample}: the text holds {token!r} {found} times; needed is {times}")
+
     @staticmethod
     def pad(
         rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"], *, multiple: int = 1
     ) -> torch.Tensor:
         """Pads rows of numbers to the longest, or to the next multiple of a length: (B, L) int64."""
+        if side not in ("left", "right"):
+            raise PromptError(f"the side to pad is {side!r}; allowed are 'left' and 'right'")
         length = -(-max(map(len, rows)) // multiple) * multiple
         padded = torch.full((len(rows), length), value)
         for target, row in zip(padded, rows, strict=True):
@@ -443,7 +481,9 @@ class GARProcessor(ProcessorMixin):
         given_config, given_tokenizer = kwargs.pop("config", None), kwargs.pop("tokenizer", None)
         kwargs.pop("trust_remote_code", None)  # nothing of this library is remote code
         config = given_config or GARConfig.from_pretrained(name, **kwargs)
-        tokenizer = cast("Any", given_tokenizer or AutoTokenizer.from_pretrained(name, **kwargs))
+        tokenizer = cast(
+            "Any", given_tokenizer or AutoTokenizer.from_pretrained(name, trust_remote_code=False, **kwargs)
+        )
         tokenizer.clean_up_tokenization_spaces = False  # true in published folders; it would eat blanks of answers
         try:
             saved, _ = cls.get_processor_dict(name, **kwargs)
