@@ -22,6 +22,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeAlias
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urljoin, urlsplit
@@ -78,7 +79,7 @@ def fetch(
         url: The URL.
         allow_hosts: Names of hosts, without port, that may be fetched from.
         max_bytes: The most bytes that are read.
-        max_seconds: How long it may take, redirects included.
+        max_seconds: How long it may take in all: names resolved, addresses tried, redirects followed, data read.
         may_connect: Whether an address may be connected to; all addresses that a name leads to must be. None connects
             to any, as suits a user who names the host and asks for the picture.
 
@@ -90,11 +91,8 @@ def fetch(
     for _ in range(_MAX_HOPS):
         parts = _checked_url(url, hosts)
         name = _name(parts)
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise MediaError(f"{name} took more than {max_seconds:g} s (max_seconds)")
         try:
-            status, location, data = _get(parts, max_bytes, left, may_connect)
+            status, location, data = _get(parts, max_bytes, deadline, may_connect)
         except MediaError:
             raise
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
@@ -163,22 +161,21 @@ def short_name(name: object) -> str:
 
 
 def _get(
-    parts: SplitResult, max_bytes: int, seconds: float, may_connect: Callable[[Address], bool] | None
+    parts: SplitResult, max_bytes: int, deadline: float, may_connect: Callable[[Address], bool] | None
 ) -> tuple[int, str, bytes]:
     """One request: status, where a redirect would lead, and the data, limited in its number of bytes."""
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    stall = min(seconds, _STALL_SECONDS)
     host = parts.hostname or ""
-    connection = http.client.HTTPConnection(host, parts.port, timeout=stall)
+    connection = http.client.HTTPConnection(host, parts.port)
     with contextlib.closing(connection):
         # Given a socket, the connection makes none of its own.
-        sock = connection.sock = _connect(parts, port, stall, may_connect)
+        sock = connection.sock = _connect(parts, port, deadline, may_connect)
         if secure:
             context = ssl.create_default_context()
             sock = connection.sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
         # A server that sends a byte now and then never stalls, so a clock hangs up on it.
-        clock = threading.Timer(seconds, _hang_up, [sock])
+        clock = threading.Timer(_left(deadline), _hang_up, [sock])
         clock.daemon = True
         clock.start()
         try:
@@ -200,11 +197,10 @@ def _get(
 
 
 def _connect(
-    parts: SplitResult, port: int, seconds: float, may_connect: Callable[[Address], bool] | None
+    parts: SplitResult, port: int, deadline: float, may_connect: Callable[[Address], bool] | None
 ) -> socket.socket:
     """A connection to the first address of a host that answers, all of them checked before."""
-    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    places = list(dict.fromkeys(str(where[4][0]) for where in found))
+    places = _addresses(parts.hostname or "", port, deadline)
     for place in places:
         if may_connect is not None and not may_connect(ip_address(place.partition("%")[0])):
             raise MediaError(
@@ -213,10 +209,37 @@ def _connect(
     failure: OSError | None = None
     for place in places:
         try:
-            return socket.create_connection((place, port), timeout=seconds)
+            return socket.create_connection((place, port), timeout=min(_left(deadline), _STALL_SECONDS))
         except OSError as error:
             failure = error
     raise failure or OSError("no address")
+
+
+def _addresses(host: str, port: int, deadline: float) -> list[str]:
+    """What a name resolves to. The system's resolver knows no time limit, so it is asked in a thread of its own."""
+    found: Future[list[str]] = Future()
+
+    def resolve() -> None:
+        try:
+            listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result(list(dict.fromkeys(str(where[4][0]) for where in listed)))
+        except Exception as error:
+            found.set_exception(error)
+
+    threading.Thread(target=resolve, name="gar-resolve", daemon=True).start()
+    return found.result(_left(deadline))
+
+
+def _left(deadline: float) -> float:
+    """Seconds that are left.
+
+    Raises:
+        TimeoutError: None are.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return min(left, threading.TIMEOUT_MAX)
 
 
 def _host_header(parts: SplitResult) -> str:
