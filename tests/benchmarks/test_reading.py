@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 
 import pytest
@@ -89,6 +90,22 @@ def test_a_bad_entry_is_named(vqa_folder, changes, said):
     with pytest.raises(InputError, match=said) as caught:
         load_benchmark(VQA, changed(vqa_folder, **changes))
     assert "entry 2" in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_refused(vqa_folder):
+    with pytest.raises(InputError, match=r"the name 'x+' cannot be looked for: File name too long"):
+        load_benchmark(VQA, changed(vqa_folder, image="x" * 300))
+
+
+def test_two_items_of_one_id_are_refused(shared, tmp_path):
+    shutil.copytree(shared / "bench/dlc-bench/annotations", tmp_path / "annotations", copy_function=shutil.copyfile)
+    tmp_path.joinpath("annotations").chmod(0o755)
+    path = tmp_path / "annotations/annotations.json"
+    told = json.loads(path.read_text())
+    told["annotations"].append(told["annotations"][0])
+    path.write_text(json.dumps(told))
+    with pytest.raises(InputError, match=rf"two items '{told['annotations'][0]['id']}'"):
+        load_benchmark(find_benchmark("dlc-bench"), tmp_path)
 
 
 def test_what_is_not_json_is_refused(tmp_path):

@@ -250,6 +250,24 @@ def test_an_answer_that_failed_is_judged_as_an_empty_one(shared, rule_system, ru
     assert table.marks["3"].values["system"] == 1
 
 
+def test_a_picture_that_is_gone_costs_its_own_verdict_only(shared, rule_system, rule_judge, tmp_path):
+    benchmark = find_benchmark("gar-bench-detailed")
+    data = tmp_path / "data/annotations"
+    (data / "images").mkdir(parents=True)
+    entries = json.loads((shared / "bench/gar-bench/annotations/GAR-Bench-Caption-Detailed.json").read_text())[:3]
+    (data / "GAR-Bench-Caption-Detailed.json").write_text(json.dumps(entries))
+    for entry in entries:
+        Image.new("RGB", entry["mask_rles"][0]["size"][::-1]).save(data / entry["image"], "PNG")
+    broken = data / entries[1]["image"]
+    broken.write_bytes(b"\0" * broken.stat().st_size)
+    run(benchmark, rule_system(), load_benchmark(benchmark, tmp_path / "data"), tmp_path / "run")
+    judge_run(tmp_path / "run", rule_judge(lambda messages: "True"))
+    (table,) = score_run(tmp_path / "run")
+    score = table.scores[0]
+    assert (score.value, score.n, score.unparsed, score.failed) == (pytest.approx(2 / 3), 3, 1, 1)
+    assert any("1 requests to the judge failed" in note and broken.name in note for note in table.notes)
+
+
 def test_a_verdict_on_an_answer_that_was_asked_again_does_not_count(shared, rule_system, rule_judge, tmp_path):
     benchmark = find_benchmark("ferret-bench")
     loaded = load_benchmark(benchmark, shared / "bench")

@@ -14,7 +14,7 @@ import hashlib
 import json
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "entry_of",
     "find_file",
+    "find_within",
     "fingerprint",
     "list_of",
     "misfit",
@@ -195,6 +196,21 @@ def find_file(data: Path, benchmark: str, name: str, source: str) -> Path:
     return found
 
 
+def find_within(folders: Iterable[Path], name: str, is_there: Callable[[Path], bool] = Path.is_file) -> Path | None:
+    """What an annotation names, in the first of some folders that has it; None where none has.
+
+    Raises:
+        InputError: The name leads out of the folder, or no file can have it.
+    """
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts or not parts.parts or "\0" in name or "\\" in name:
+        raise InputError(f"the name {name[:80]!r} leads out of its folder")
+    try:
+        return next((path for folder in folders if is_there(path := folder / parts)), None)
+    except OSError as error:
+        raise InputError(f"the name {name[:80]!r} cannot be looked for: {error.strerror}") from error
+
+
 class Pictures:
     """Pictures by their names relative to a folder, in it or in an `images.tar` that lies in it.
 
@@ -233,10 +249,7 @@ class Pictures:
         return load_image(archive.read(name))
 
     def _path(self, name: str) -> Path | None:
-        parts = PurePosixPath(name)
-        if parts.is_absolute() or ".." in parts.parts or not parts.parts or "\0" in name or "\\" in name:
-            raise InputError(f"the picture's name {name[:80]!r} leads out of its folder")
-        return next((path for folder in self.folders if (path := folder / parts).is_file()), None)
+        return find_within(self.folders, name)
 
     def _archive(self, name: str) -> _Archive | None:
         return next((archive for archive in self._archives if name in archive.sizes), None)

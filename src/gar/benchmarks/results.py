@@ -70,7 +70,8 @@ def table(
         if benchmark.judgings[judged.judging].wording != "published":
             told.append(f"words of the judge's request: {benchmark.judgings[judged.judging].wording}")
         if judged.failed:
-            told.append(f"{judged.failed} requests to the judge failed and count as unreadable; judge again to fill in")
+            reason = next((f" ({line['error']})" for line in judged.lines if line.get("error")), "")
+            told.append(f"{judged.failed} requests to the judge failed{reason} and count as unreadable; judge again")
         if len(marks) < len(records):
             told.append(f"{len(records) - len(marks)} of {len(records)} answers were not judged and do not count")
     scores = score_all(benchmark, records, marks)

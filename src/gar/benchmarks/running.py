@@ -6,6 +6,7 @@ benchmark, a longer one continues it, and two systems with equal limits were ask
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,11 +50,15 @@ def load_benchmark(benchmark: Benchmark, data: Path | None) -> Loaded:
     """Reads a benchmark's items.
 
     Raises:
-        InputError: It needs a folder and none is given, or the folder does not hold it.
+        InputError: It needs a folder and none is given, the folder does not hold it, or two items have one id.
     """
     if benchmark.needs_data and data is None:
         raise InputError(f"{benchmark.name} needs its data: give the folder, from {benchmark.source}")
-    return replace(benchmark.load(data), folder=data)
+    loaded = benchmark.load(data)
+    name, count = Counter(item.id for item in loaded.items).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{benchmark.name} in {data} has two items {name!r}")
+    return replace(loaded, folder=data)
 
 
 def in_order(items: Sequence[Item]) -> list[Item]:

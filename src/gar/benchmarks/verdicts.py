@@ -99,12 +99,21 @@ def judge_records(
     lines: list[dict[str, Any]] = []
     for start in range(0, len(records), _BATCH):
         batch = records[start : start + _BATCH]
-        asked = [way.requests(record, _view(record, items) if way.sees_pictures else None) for record in batch]
+        asked: list[list[JudgeRequest]] = []
+        problems: dict[str, str] = {}
+        for record in batch:
+            try:
+                asked.append(way.requests(record, _view(record, items) if way.sees_pictures else None))
+            except GARError as error:  # a picture that cannot be read is its item's problem
+                asked.append([])
+                problems[record.id] = str(error)
         verdicts = judge.ask([request for requests in asked for request in requests])
         for record, requests in zip(batch, asked, strict=True):
             own = list(islice(verdicts, len(requests)))
             if len(own) != len(requests):
                 raise GARError(f"{judge.name} gave {len(own)} verdicts to {len(requests)} requests")
+            if record.id in problems:
+                requests, own = [JudgeRequest([])], [Verdict(None, problems[record.id])]
             replies[record.id] = [verdict.text for verdict in own]
             lines += [_line(record, *one) for one in zip(range(len(own)), requests, own, strict=True)]
         on_progress(min(start + _BATCH, len(records)), len(records))
@@ -238,4 +247,4 @@ def read_judged(folder: Path, benchmark: Benchmark, records: Sequence[Record]) -
 
 
 _ABOUT = {"judging": str, "judge": {"name": str, "settings?": dict}}
-_VERDICT = {"item": str, "answer?": str, "request": int, "reply": (str, None)}
+_VERDICT = {"item": str, "answer?": str, "request": int, "reply": (str, None), "error?": (str, None)}

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from gar.benchmarks.answer_files import read_texts
@@ -27,7 +27,7 @@ from gar.benchmarks.gar_bench import CHOICE_METRICS, mark_choice
 from gar.benchmarks.items import LETTERS, Item, Loaded, Missing, Record, Shown
 from gar.benchmarks.judge import JudgeRequest
 from gar.benchmarks.messages import user_message
-from gar.benchmarks.reading import entry_of, find_file, fingerprint, list_of, read_json, region_of, text_of
+from gar.benchmarks.reading import entry_of, find_file, find_within, fingerprint, list_of, read_json, region_of, text_of
 from gar.benchmarks.video_frames import MAX_FRAMES, read_frames
 from gar.errors import InputError
 from gar.systems.protocol import Track
@@ -59,13 +59,6 @@ def _tracks(entry: dict[str, Any], where: str) -> tuple[tuple[int, ...], tuple[T
     return tuple(frames), tuple(tracks)
 
 
-def _find_video(folder: Path, name: str, where: str) -> Path | None:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or not parts.parts or "\0" in name:
-        raise InputError(f"{where}: the video's name {name[:80]!r} leads out of its folder")
-    return next((path for base in (folder, folder / "videos") if (path := base / parts).exists()), None)
-
-
 def _loader(file: str, parse: Callable[[dict[str, Any], str, int], Record]) -> Callable[[Path | None], Loaded]:
     def load(data: Path | None) -> Loaded:
         assert data is not None, "the caller checks needs_data"
@@ -78,16 +71,13 @@ def _loader(file: str, parse: Callable[[dict[str, Any], str, int], Record]) -> C
             frames, tracks = _tracks(entry, where)
             record = parse(entry, where, len(tracks))
             name = text_of(entry, "video", where)
-            video = _find_video(path.parent, name, where)
+            video = find_within((path.parent, path.parent / "videos"), name, Path.exists)
             sizes[name] = None if video is None else video.stat().st_size if video.is_file() else 0
             if video is None:
                 lost[record.id] = name
             place = video or path.parent / name
             shown = Shown(name, lambda place=place, frames=frames: read_frames(place, frames), frames)
             items.append(Item(record.id, shown, tracks, record.question, record.options, record.group, record.facts))
-        names = [item.id for item in items]
-        if len(set(names)) < len(names):
-            raise InputError(f"{path} has two records of one id")
         return Loaded(tuple(items), fingerprint([path], sizes), Missing.pictures(lost, str(path.parent), _SOURCE))
 
     return load
