@@ -184,8 +184,12 @@ def test_a_picture_can_be_dropped_and_pasted(visit_page, disc):
 
 def test_of_two_examples_that_are_opened_at_once_the_last_one_stays_with_its_own_regions(visit_page):
     visitor = visit_page()
-    visitor.page.evaluate("for (const title of ['Astronaut', 'Rocket'])"
-                          " [...document.querySelectorAll('.example')].find((each) => each.innerText === title).click()")  # fmt: skip
+    visitor.page.evaluate(
+        """() => {
+            const cards = [...document.querySelectorAll(".example")];
+            for (const title of ["Astronaut", "Rocket"]) cards.find((each) => each.innerText === title).click();
+        }"""
+    )
     rocket = next(example for example in list_examples() if example.title == "Rocket")
     visitor.wait_for_regions(len(rocket.regions))
     visitor.page.wait_for_timeout(1000)  # what else may come
