@@ -16,10 +16,10 @@ from PIL import Image
 from gar.benchmarks.comparing import compare
 from gar.benchmarks.given_answers import score_answers
 from gar.benchmarks.graspworld_bench import GRASPWORLD, items_of_scene
-from gar.benchmarks.items import Loaded
+from gar.benchmarks.items import Loaded, Record
 from gar.benchmarks.registry import find_benchmark
 from gar.benchmarks.results import score_run
-from gar.benchmarks.run_folder import open_log, read_manifest, read_records
+from gar.benchmarks.run_folder import AnswerLog, open_log, read_manifest, read_records
 from gar.benchmarks.running import load_benchmark, run
 from gar.errors import InputError
 
@@ -142,6 +142,13 @@ def test_failures_are_recorded_and_the_count_adds_up(loaded, rule_system, vqa_fo
     (table,) = score_run(out)
     score = table.scores[0]
     assert (score.n, score.failed, score.value) == (20, 3, 3 / 20)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this system")
+def test_a_full_disk_is_told_with_the_name_of_the_file():
+    with Path("/dev/full").open("ab", buffering=0) as stream, pytest.raises(OSError, match="No space") as caught:
+        AnswerLog(stream, []).append(Record("0", "", {}))
+    assert caught.value.filename == "/dev/full"
 
 
 def test_a_system_that_gives_too_few_replies_is_found_out(loaded, rule_system, tmp_path):

@@ -132,12 +132,19 @@ class AnswerLog:
         """Items that need not be asked again. What failed is, and its new line takes the place of the former one."""
 
     def append(self, record: Record) -> None:
-        """Adds an answer; it is on disk when this returns."""
+        """Adds an answer; it is on disk when this returns.
+
+        Raises:
+            OSError: If the file system refuses; it names the file.
+        """
         assert record.id not in self.done, f"item {record.id} is answered already"
-        line = json.dumps(record.to_json(), ensure_ascii=False).encode("utf-8", "replace")
-        self._stream.write(line + b"\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        line = json.dumps(record.to_json(), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        try:
+            while line:
+                line = line[self._stream.write(line) :]
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._stream.name) from error
         self.done.add(record.id)
 
 
@@ -166,7 +173,7 @@ def open_log(folder: Path, manifest: Mapping[str, Any]) -> Generator[AnswerLog]:
     else:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "manifest.json", full)
-    with path.open("a+b") as stream:
+    with path.open("a+b", buffering=0) as stream:
         _lock(stream, folder)
         stream.seek(0)
         content = stream.read()
