@@ -1,9 +1,11 @@
 """What screen readers are told, light and dark, mistakes in words, and the end of a visit; in a real browser."""
 
+import json
 import urllib.error
 import urllib.request
 
 import pytest
+from nicegui import Client
 from visitor import wait_until
 
 NAMED_ROLES = {
@@ -118,3 +120,35 @@ def test_a_visit_is_forgotten_when_the_visitor_leaves(visit_page, page_url, disc
     assert status() == 200
     visitor.page.close()
     wait_until(other.page, lambda: status() == 404)
+
+
+@pytest.mark.slow
+def test_what_no_browser_of_ours_sends_leaves_no_traceback_and_the_page_goes_on(visit_page, disc, caplog):
+    visitor = visit_page()
+    visitor.open(disc)
+    visitor.draw_box(20, 20, 100, 100)
+    sent = {
+        "refer": [{"x": "a", "y": 1}, {"x": None}, {"x": -1e9, "y": 1e9}, {"x": [], "y": {}}, {"id": {}}, 7],
+        "stroke": [
+            {"kind": {}, "points": [[1, 1]]},
+            {"kind": "box", "points": [[{}, 1], [2, 3]]},
+            {"kind": "box", "points": [[1e300, 1], [2, 3]]},
+            {"kind": "polygon", "points": [[1, 1]] * 100_001},
+            {"kind": "x" * 100_000, "points": [1]},
+        ],
+        "refused": [{}, {"name": {}, "bytes": "many"}, "x", {"name": "x" * 100_000, "bytes": []}],
+        "unsent": [{}, {"name": [], "status": {}}],
+        "input": ["much", None, {}, 1e9],
+    }
+    client = next(each for each in Client.instances.values() if each.has_socket_connection)
+    for element in client.elements.values():
+        for listener in element._event_listeners.values():
+            for value in sent.get(listener.type, []) if element.tag != "textarea" else []:
+                message = {"id": element.id, "listener_id": listener.id, "args": [json.dumps(value)]}
+                visitor.page.evaluate(
+                    "(message) => window.socket.emit('event', { ...message, client_id: window.clientId })", message
+                )
+    visitor.draw_box(120, 20, 200, 100)
+    assert [each["bbox"] for each in visitor.regions()] == [[20, 20, 80, 80], [120, 20, 80, 80]]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    assert max(map(len, visitor.page.get_by_role("alert").all_inner_texts())) < 500

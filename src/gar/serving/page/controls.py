@@ -67,6 +67,11 @@ def with_chips(words: str, marks: dict[int, Mark]) -> None:
         word_or_chip(part, marks)
 
 
+_LONGEST = 400
+"""Characters of what is said; some of it may be what a browser sent."""
+
+
 def say(words: str) -> None:
     """Tells the visitor what went wrong; screen readers say it at once."""
+    words = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
     ui.notify(words[:1].upper() + words[1:], type="negative", position="top", timeout=8000, close_button="Close")

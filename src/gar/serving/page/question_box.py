@@ -77,8 +77,8 @@ class QuestionBox:
     async def _send(self) -> None:
         if not self._send_button.enabled:
             return
-        question = self._question.value or ""
-        choices = (self._choices.value or "").splitlines() if self._choices.visible else []
+        question = str(self._question.value or "")
+        choices = str(self._choices.value or "").splitlines() if self._choices.visible else []
         self._question.value = ""
         if not await self._ask(question, choices) and not self._question.value:
             self._question.value = question

@@ -84,8 +84,8 @@ class _Row:
                 self._number = text("span", "")
             with ui.element("div").classes("row-words"):
                 self._name = ui.input(placeholder="name it, if you like").props("borderless dense maxlength=80")
-                self._name.on("blur", lambda: actions.rename(id, self._name.value or ""))
-                self._name.on("keydown.enter", lambda: actions.rename(id, self._name.value or ""))
+                for leaving in ("blur", "keydown.enter"):
+                    self._name.on(leaving, lambda: actions.rename(id, str(self._name.value or "")))
                 self._facts = text("span", "", "faint small")
             self._describe = icon_button("chat_bubble_outline", "", lambda: actions.describe(id))
             self._hide = icon_button("visibility", "", lambda: actions.hide(id, not self._hidden))

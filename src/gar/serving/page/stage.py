@@ -86,6 +86,8 @@ class Stage:
         self._hint.text = _TOOLS[tool][2]
 
     def _take_opacity(self, event: GenericEventArguments) -> None:
+        if not isinstance(event.args, (int, float)):
+            return
         opacity = min(1.0, max(0.0, float(event.args)))
         self.canvas.set_opacity(opacity)
         self._set_opacity(opacity)

@@ -10,7 +10,8 @@ from nicegui import ui
 
 from gar.errors import InputError
 from gar.regions import Region
-from gar.serving.page.asking import Asking
+from gar.regions.checks import coordinates
+from gar.serving.page.asking import LENGTHS, Asking
 from gar.serving.page.controls import say
 from gar.serving.page.conversation import Turn, earlier_turns
 from gar.serving.page.conversation_panel import ConversationPanel
@@ -152,11 +153,15 @@ class View:
     async def _stroke(self, stroke: dict[str, Any]) -> None:
         await self._mark(self._visit.picture, lambda: region_of_stroke(stroke))
 
-    def _refer(self, place: dict[str, Any]) -> None:
+    async def _refer(self, place: dict[str, Any]) -> None:
         """Names a region in the question: the one with an id, or the one at a place."""
         id = place.get("id")
         if id is None:
-            mark = self._visit.mark_at(float(place.get("x", 0)), float(place.get("y", 0)))
+            try:
+                ((x, y),) = coordinates([[place.get("x"), place.get("y")]], "the place", most=1)
+                mark = await asyncio.to_thread(self._visit.mark_at, x, y)
+            except InputError as error:
+                return self._say(str(error))
             if mark is None:
                 return self._say("there is no region at this place; take another tool to mark one")
             id = mark.id
@@ -214,11 +219,13 @@ class View:
         self._refresh()
 
     def _choose_model(self, name: str) -> None:
-        self._asking.model, self._visit.max_regions = name, self._limits[name]
+        if name in self._limits:
+            self._asking.model, self._visit.max_regions = name, self._limits[name]
         self._refresh()
 
     def _choose_length(self, tokens: int) -> None:
-        self._asking.length = tokens
+        if tokens in LENGTHS.values():
+            self._asking.length = tokens
 
     def _show_turn(self, turn: Turn) -> None:
         if self._gone or turn not in self._visit.turns:
@@ -250,18 +257,16 @@ class View:
         canvas.on_event("stroke", self._stroke)
         canvas.on_event("refer", self._refer)
         canvas.on_event("undo", lambda _: self._undo())
-        canvas.on_event(
-            "refused",
-            lambda file: self._say(
-                f"{file.get('name')} has {file.get('bytes', 0) / 1e6:.1f} MB; allowed are {MAX_BYTES / 1e6:.0f} MB"
-            ),
-        )
-        canvas.on_event(
-            "unsent",
-            lambda file: self._say(
-                f"{file.get('name')} could not be sent to the server (status {file.get('status')}); try again"
-            ),
-        )
+        canvas.on_event("refused", self._refused)
+        canvas.on_event("unsent", self._unsent)
+
+    def _refused(self, file: dict[str, Any]) -> None:
+        size = file.get("bytes")
+        told = f"{size / 1e6:.1f} MB" if isinstance(size, int) else "too many bytes"
+        self._say(f"{file.get('name')} has {told}; allowed are {MAX_BYTES / 1e6:.0f} MB")
+
+    def _unsent(self, file: dict[str, Any]) -> None:
+        self._say(f"{file.get('name')} could not be sent to the server (status {file.get('status')}); try again")
 
     def _say(self, words: str) -> None:
         """Tells the visitor what went wrong, if there is one still."""

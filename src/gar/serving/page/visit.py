@@ -107,13 +107,13 @@ class Visit:
         return next((number for number, mark in enumerate(self.marks) if mark.id == id), None)
 
     def mark_at(self, x: float, y: float) -> Mark | None:
-        """The smallest region that is shown at a place of the picture."""
+        """The smallest region that is shown at a place of the picture; for large pictures this takes a while."""
         if self.picture is None:
             return None
         height, width = self.picture.size
-        column, row = min(int(x), width - 1), min(int(y), height - 1)
-        shown = [mark for mark in self.marks if not mark.hidden]
-        here = [mark for mark in shown if mark.region.to_mask((height, width))[row, column]]
+        column, row = (min(max(int(at), 0), length - 1) for at, length in ((x, width), (y, height)))
+        near = [mark for mark in self.marks if not mark.hidden and _is_in(mark.box, column, row)]
+        here = [mark for mark in near if mark.region.to_mask((height, width))[row, column]]
         return min(here, key=lambda mark: mark.share, default=None)
 
     def _check_room(self) -> None:
@@ -129,3 +129,7 @@ class Visit:
         if marks != self.marks:
             self._before = [*self._before, self.marks][-_MOST_STEPS:]
             self.marks = marks
+
+
+def _is_in(box: tuple[int, int, int, int], x: int, y: int) -> bool:
+    return box[0] <= x < box[2] and box[1] <= y < box[3]
