@@ -379,6 +379,22 @@ def test_token_ids_and_embeddings_together_or_neither_are_refused(tiny_model):
         tiny_model(input_ids=torch.tensor([[1]]), inputs_embeds=torch.zeros(1, 1, 32))
 
 
+@torch.no_grad()
+def test_pictures_that_would_be_left_out_are_refused(tiny_model, ask):
+    inputs = ask(MIXED[0])
+    ids, embeds = inputs["input_ids"], torch.zeros(1, 3, 32)
+    pictures = {name: inputs[name] for name in VISION_INPUTS if name in inputs}
+    for run in (tiny_model, tiny_model.model, tiny_model.generate):
+        with pytest.raises(ValueError, match="pixel_values are given without mask_values, tiles_per_sample, tile_grid"):
+            run(input_ids=ids, pixel_values=inputs["pixel_values"])
+        with pytest.raises(ValueError, match="are given without pixel_values or patch_features"):
+            run(input_ids=ids, **{**pictures, "pixel_values": None})
+        with pytest.raises(ValueError, match="pictures are written into input_ids"):
+            run(inputs_embeds=embeds, **pictures)
+    with pytest.raises(ValueError, match="pictures are written into input_ids"):
+        tiny_model.generate(**pictures)
+
+
 # ---- generating --------------------------------------------------------------------------------------------------
 
 
@@ -412,6 +428,26 @@ def test_every_way_of_generating_works_on_a_mixed_batch(tiny_model, ask, options
     inputs = ask(*MIXED)
     generated = tiny_model.generate(**inputs, max_new_tokens=4, eos_token_id=None, **options)
     assert generated.shape == (rows, inputs["input_ids"].shape[1] + 4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("how", ["prompt", "assistant"])
+def test_guessing_ahead_writes_the_same(make_model, named_config, ask, how):
+    model = make_model(named_config)
+    model.lm_head.weight.data[named_config.prompt_token_ids[1]] *= 40  # so that mentions are guessed
+    inputs = ask(MIXED[1], config=named_config)
+    options = {"max_new_tokens": 12, "do_sample": False, "eos_token_id": None}
+    guess = {"prompt_lookup_num_tokens": 3} if how == "prompt" else {"assistant_model": copy.deepcopy(model)}
+    assert torch.equal(model.generate(**inputs, **options, **guess), model.generate(**inputs, **options))
+
+
+@torch.no_grad()
+def test_token_ids_may_be_called_inputs_as_in_transformers(tiny_model, ask):
+    inputs = ask(MIXED[1])
+    expected = tiny_model.generate(**inputs, max_new_tokens=4, do_sample=False)
+    ids = inputs.pop("input_ids")
+    assert torch.equal(tiny_model.generate(ids, **inputs, max_new_tokens=4, do_sample=False), expected)
+    assert torch.equal(tiny_model.generate(inputs=ids, **inputs, max_new_tokens=4, do_sample=False), expected)
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------
@@ -461,6 +497,19 @@ def test_the_loss_is_the_mean_over_label_tokens_each_predicted_from_the_token_be
 def test_only_the_logits_asked_for_are_computed(tiny_model, ask):
     inputs = ask(MIXED[0])
     torch.testing.assert_close(tiny_model(**inputs, logits_to_keep=1).logits, tiny_model(**inputs).logits[:, -1:])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("asked", ["call", "configuration"])
+def test_a_tuple_is_given_where_one_is_asked_for(tiny_model, ask, asked):
+    inputs = ask(MIXED[0])
+    logits = tiny_model(**inputs).logits
+    model = copy.deepcopy(tiny_model)
+    if asked == "configuration":
+        model.config.return_dict = False
+    output = model(**inputs, **({"return_dict": False} if asked == "call" else {}))
+    assert type(output) is tuple
+    assert torch.equal(output[0], logits)
 
 
 def test_a_fresh_model_does_not_see_masks(tiny_config, ask):

@@ -17,6 +17,7 @@ Shapes: B samples, L text length, T tiles in all, S tile side, n feature cells o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import AutoModelForImageTextToText, Cache, GenerationMixin, LlamaModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+from transformers.utils.generic import can_return_tuple
 
 from gar.errors import CheckpointError
 from gar.model.checkpoints import refuse_incomplete, refuse_other_files, register_published_names
@@ -69,6 +71,10 @@ VISION_INPUTS = (
     "region_sights",
 )
 """The inputs that describe pictures and regions; the rest is text."""
+
+
+_NEEDED = ("mask_values", "tiles_per_sample", "tile_grid", "region_boxes", "region_index")
+"""Those without which nothing can be said of any."""
 
 
 @dataclass
@@ -174,6 +180,19 @@ class GARPreTrainedModel(PreTrainedModel):
             told = {"missing_keys": lacking, "mismatched_keys": loading_info.mismatched_keys, "unexpected_keys": ()}
             refuse_incomplete(str(load_config.pretrained_model_name_or_path), told)
         return PreTrainedModel._finalize_model_loading(model, load_config, loading_info)
+
+
+def _check_vision(
+    vision: Mapping[str, torch.Tensor], input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None
+) -> None:
+    """Checks that pictures are complete, and given with a text that they can be written into."""
+    if input_ids is None or inputs_embeds is not None:
+        raise ValueError(f"{', '.join(vision)}: pictures are written into input_ids; give those alone with them")
+    lacking = [name for name in _NEEDED if name not in vision]
+    if "pixel_values" not in vision and "patch_features" not in vision:
+        lacking.append("pixel_values or patch_features")
+    if lacking:
+        raise ValueError(f"{', '.join(vision)} are given without {', '.join(lacking)}")
 
 
 class GARModel(GARPreTrainedModel):
@@ -420,6 +439,7 @@ class GARModel(GARPreTrainedModel):
         embeds = embeds.masked_scatter(is_image.to(device)[..., None], image)
         return embeds.masked_scatter(is_crop.to(device)[..., None], replay)
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -444,19 +464,22 @@ class GARModel(GARPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
         replay = spoken = None
-        if inputs_embeds is None and mask_values is not None:
-            features = self.get_region_features(
-                pixel_values=pixel_values,
-                mask_values=mask_values,
-                patch_features=patch_features,
-                tiles_per_sample=tiles_per_sample,
-                tile_grid=tile_grid,
-                region_boxes=region_boxes,
-                region_index=region_index,
-                closeup_values=closeup_values,
-                closeup_masks=closeup_masks,
-                region_sights=region_sights,
-            )
+        vision = {
+            "pixel_values": pixel_values,
+            "mask_values": mask_values,
+            "patch_features": patch_features,
+            "tiles_per_sample": tiles_per_sample,
+            "tile_grid": tile_grid,
+            "region_boxes": region_boxes,
+            "region_index": region_index,
+            "closeup_values": closeup_values,
+            "closeup_masks": closeup_masks,
+            "region_sights": region_sights,
+        }
+        vision = {name: given for name, given in vision.items() if given is not None}
+        if vision:
+            _check_vision(vision, input_ids, inputs_embeds)
+            features = self.get_region_features(**vision)
             inputs_embeds = self.embed(input_ids, features, region_index)
             replay, spoken, prompt_features = features.replay, features.spoken, features.prompts
         elif inputs_embeds is None:
@@ -466,6 +489,7 @@ class GARModel(GARPreTrainedModel):
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         return GARModelOutput(
@@ -502,6 +526,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         """Replaces the language head."""
         self.lm_head = value
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -574,6 +599,7 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
             closeup_masks=closeup_masks,
             region_sights=region_sights,
             prompt_features=prompt_features,
+            return_dict=True,
             **kwargs,
         )
         hidden = outputs.last_hidden_state
@@ -610,25 +636,48 @@ class GARForConditionalGeneration(GARPreTrainedModel, GenerationMixin):
         )
 
     @torch.no_grad()
-    def generate(self, input_ids: torch.Tensor | None = None, **kwargs: Any):
+    def generate(self, inputs: torch.Tensor | None = None, **kwargs: Any):
         """Continues a text about pictures and regions.
 
-        Pictures and regions are encoded once; what decodes afterwards is the Llama alone, so every option of
-        transformers' `generate` works (beams, several sequences, streamers, static caches).
+        Pictures and regions are encoded once; what decodes afterwards is the Llama alone, so options of transformers'
+        `generate` work (beams, several sequences, streamers, static caches, guesses by an assistant or from the
+        prompt), all but `prefill_chunk_size`.
 
         Args:
-            input_ids: (B, L), left-padded.
+            inputs: (B, L), left-padded; `input_ids` is another name for it.
             kwargs: The vision inputs of `forward` and any option of `GenerationMixin.generate`.
 
         Returns:
             As `GenerationMixin.generate`: token ids (B, L + new) by default.
+
+        Raises:
+            ValueError: There are pictures, and no `input_ids` to write them into.
         """
-        vision = {name: kwargs.pop(name) for name in VISION_INPUTS if name in kwargs}
-        if input_ids is not None and vision:
+        input_ids = kwargs.pop("input_ids", inputs)
+        vision = {name: given for name in VISION_INPUTS if (given := kwargs.pop(name, None)) is not None}
+        if vision:
+            _check_vision(vision, input_ids, kwargs.get("inputs_embeds"))
             features = self.model.get_region_features(**vision)
             kwargs["inputs_embeds"] = self.model.embed(input_ids, features, vision["region_index"])
             kwargs["prompt_features"] = features.prompts
         return super().generate(input_ids, **kwargs)
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: torch.Tensor,
+        *args: Any,
+        inputs_embeds: torch.Tensor | None = None,
+        is_first_iteration: bool | None = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """As transformers' own; guesses that follow on the text (assisted decoding) are embedded with it."""
+        if inputs_embeds is not None and is_first_iteration and input_ids.shape[1] > inputs_embeds.shape[1]:
+            guesses = input_ids[:, inputs_embeds.shape[1] :]
+            followed = self.model.embed_words(guesses, kwargs.get("prompt_features"))
+            inputs_embeds = torch.cat([inputs_embeds, followed.to(inputs_embeds.dtype)], dim=1)
+        return super().prepare_inputs_for_generation(
+            input_ids, *args, inputs_embeds=inputs_embeds, is_first_iteration=is_first_iteration, **kwargs
+        )
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any):
         """Saves in this library's layout; see `gar.model.checkpoints.export_published` for the other."""
