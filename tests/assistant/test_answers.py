@@ -154,6 +154,36 @@ def test_what_is_no_request_is_refused_with_what_was_given(assistant, left):
         list(assistant.answers(iter([5])))
 
 
+@pytest.mark.parametrize("given", [5, None])
+def test_what_is_no_list_of_requests_is_refused_at_once(assistant, given):
+    for verb in (assistant.batch, assistant.answers):
+        with pytest.raises(InputError, match=rf"requests is {given}; needed is a list, or an iterator, of gar.Request"):
+            verb(given)
+
+
+def test_a_single_request_in_place_of_a_list_is_refused(assistant, left):
+    with pytest.raises(
+        InputError, match=r"requests is Request\(picture='cat.jpg', .*; needed is a list"
+    ):
+        assistant.batch(Request("cat.jpg", "What?", [left]))
+
+
+def test_a_batch_may_be_made_as_it_is_drawn(assistant, wide, left, right):
+    requests = [Request(wide, "What is <Prompt0>?", [region]) for region in (left, right, left)]
+    drawn = assistant.batch((request for request in requests), max_new_tokens=4)
+    assert [answer.text for answer in drawn] == [a.text for a in assistant.batch(requests, max_new_tokens=4)]
+    assert [answer.regions for answer in drawn] == [(left,), (right,), (left,)]
+    assert assistant.batch(iter([])) == []
+
+
+@pytest.mark.parametrize("name", ["batch_size", "max_batch_tokens"])
+@pytest.mark.parametrize("value", [1.5, "4", [1]])
+def test_a_limit_that_is_no_whole_number_is_refused(assistant, wide, left, name, value):
+    with pytest.raises(InputError, match=re.escape(f"{name} is {value!r}; needed is a whole number")):
+        assistant.describe(wide, left, **{name: value})
+    assert assistant.describe(wide, left, max_new_tokens=np.int64(1), **{name: np.int64(2)}).new_tokens == 1
+
+
 def test_a_region_outside_the_picture_is_refused(assistant, wide):
     with pytest.raises(RegionError, match="120"):
         assistant.describe(wide, Region.box(200, 10, 220, 20))

@@ -5,6 +5,7 @@ import shutil
 import time
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -123,6 +124,32 @@ def test_settings_out_of_range_are_refused(folder):
         with pytest.raises(InputError, match="replay_spatial_scale is"):
             gar.load(folder, replay_spatial_scale=scale)
     assert gar.load(folder, replay_spatial_scale=1).model.config.replay_spatial_scale == 1.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"max_num_tiles": "4"}, "max_num_tiles is '4'; needed is a whole number"),
+        ({"max_num_tiles": 2.5}, "max_num_tiles is 2.5; needed is a whole number"),
+        ({"replay_spatial_scale": "1"}, "replay_spatial_scale is '1'; needed is a number"),
+        ({"device": ["cpu"]}, r"device \['cpu'\] is not available"),
+        ({"dtype": ["float32"]}, r"dtype is \['float32'\]; allowed: float32, bfloat16, float16"),
+    ],
+)
+def test_settings_of_another_type_are_refused(folder, setting, message):
+    with pytest.raises(InputError, match=message):
+        gar.load(folder, **setting)
+
+
+def test_the_numbers_of_numpy_are_taken(folder):
+    loaded = gar.load(folder, max_num_tiles=np.int64(2), replay_spatial_scale=np.float32(0.5))
+    assert (loaded.info()["max_num_tiles"], loaded.info()["replay_spatial_scale"]) == (2, 0.5)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/model", "a" * 5000, "a\0b"])
+def test_a_name_that_no_folder_can_have_is_refused(name):
+    with pytest.raises(CheckpointError, match=r"neither 'nano', nor a folder"):
+        gar.load(name)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./nowhere", "~/nowhere", "a/b/c", "/nowhere/at/all"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from gar.assistant.answer import Answer, Request, as_regions
-from gar.assistant.sampling import Sampling, SamplingOptions
+from gar.assistant.sampling import Sampling, SamplingOptions, whole_number
 from gar.assistant.scene import EncodedScene, Way
 from gar.errors import InputError, PromptError
 from gar.media import ImageSource, load_image
@@ -152,7 +152,7 @@ class GAR:
 
     def batch(
         self,
-        requests: Sequence[Request],
+        requests: Iterable[Request],
         *,
         batch_size: int | None = None,
         max_batch_tokens: int | None = None,
@@ -161,7 +161,8 @@ class GAR:
         """Answers many requests; pictures, grids and numbers of regions may all differ.
 
         Args:
-            requests: Any number. A picture that several requests share is read once.
+            requests: Any number, in a list or made as they are drawn, see `answers`. A picture that several requests
+                of a list share is read once.
             batch_size: Most requests answered at once; by default as many as fit into memory.
             max_batch_tokens: Most tokens at once, each request counted as long as the longest beside it; by default
                 found from the free memory. When memory is too small all the same, it is halved and what was not
@@ -175,7 +176,7 @@ class GAR:
             InputError: As `ask`; the message says which request it was, when there are several.
         """
         answers = dict(self.answers(requests, batch_size=batch_size, max_batch_tokens=max_batch_tokens, **options))
-        return [answers[number] for number in range(len(requests))]
+        return [answers[number] for number in range(len(answers))]
 
     def answers(
         self,
@@ -203,9 +204,9 @@ class GAR:
         """
         from gar.assistant.reading import ahead
 
-        for name, value in (("batch_size", batch_size), ("max_batch_tokens", max_batch_tokens)):
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}; at least 1 is needed")
+        if not isinstance(requests, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"requests is {requests!r:.100}; needed is a list, or an iterator, of gar.Request")
+        batch_size, max_batch_tokens = _limit(batch_size, "batch_size"), _limit(max_batch_tokens, "max_batch_tokens")
         sampling = Sampling.checked(**options)
         listed = isinstance(requests, Sequence)
         reader = self._reader(sampling.max_new_tokens, reuse=listed)
@@ -319,6 +320,13 @@ def _several(picture: ImageSource | EncodedScene, regions: Region | Sequence[Reg
             return picture.regions
         raise PromptError("no regions were given; only a scene brings its own")
     return as_regions(regions)
+
+
+def _limit(value: int | None, name: str) -> int | None:
+    limit = None if value is None else whole_number(value, name)
+    if limit is not None and limit < 1:
+        raise InputError(f"{name} is {limit}; at least 1 is needed")
+    return limit
 
 
 def _count(number: int, thing: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from gar.assistant.gar import GAR
-from gar.assistant.quantization import check_quantize, quantize_int8
+from gar.assistant.sampling import number, whole_number
 from gar.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ def load(
         max_num_tiles: Most tiles of one picture, the thumbnail not counted; by default the model's.
         replay_spatial_scale: 1.0 replays features where the region is; published checkpoints carry 1/28, as they
             were trained.
-        quantize: "int8" for 8-bit linear layers on a CPU (answers may differ, docs/performance.md says how much, and
-            may depend on what else is in their batch); on CUDA a configuration of transformers, such as
-            `BitsAndBytesConfig` or `GPTQConfig`.
+        quantize: "int8" for 8-bit linear layers on a CPU (answers may differ, docs/performance.md says how much); on
+            CUDA a configuration of transformers, such as `BitsAndBytesConfig` or `GPTQConfig`.
         compile: Whether to decode with compiled graphs over a static cache, for CUDA. The first answers take minutes.
 
     Raises:
@@ -49,6 +48,7 @@ def load(
     """
     import torch
 
+    from gar.assistant.quantization import check_quantize, quantize_int8
     from gar.model.checkpoints import quiet_transformers, reading
     from gar.model.configuration import GARConfig
     from gar.model.modeling import GARForConditionalGeneration
@@ -58,15 +58,18 @@ def load(
     try:
         target = torch.device(device or _best_device())
         torch.empty(0, device=target)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0]
         raise InputError(f"device {device!r} is not available: {reason}") from error
     changed: dict[str, Any] = {}
     if replay_spatial_scale is not None:
-        if not 0.0 < replay_spatial_scale <= 1.0:
+        scale = number(replay_spatial_scale, "replay_spatial_scale")
+        if not 0.0 < scale <= 1.0:
             raise InputError(f"replay_spatial_scale is {replay_spatial_scale}; allowed: above 0, up to 1")
-        changed["replay_spatial_scale"] = float(replay_spatial_scale)
-    settings: dict[str, Any] = {} if max_num_tiles is None else {"max_num_tiles": max_num_tiles}
+        changed["replay_spatial_scale"] = scale
+    settings: dict[str, Any] = {}
+    if max_num_tiles is not None:
+        settings["max_num_tiles"] = whole_number(max_num_tiles, "max_num_tiles")
     with quiet_transformers():
         with reading(f"cannot read the configuration of {where!r}"):
             stored, _ = GARConfig.get_config_dict(where)
@@ -93,15 +96,21 @@ def load(
 def _find(model: str) -> str:
     """The folder of a model, or the hub id as it is."""
     embedded = model == "nano"
-    folder = Path(str(files("gar") / "weights" / "nano")) if embedded else Path(model).expanduser()
-    if embedded or folder.is_dir():
+    folder: Path | None = Path(str(files("gar") / "weights" / "nano"))
+    if not embedded:
+        try:
+            named = Path(model).expanduser()
+            folder = named if named.is_dir() else None
+        except (OSError, RuntimeError):  # longer than a path can be, or of a user who is not there
+            folder = None
+    if folder is not None:
         for name in ("config.json", "tokenizer.json"):
             if not (folder / name).is_file():
                 raise CheckpointError(f"{str(folder)!r} is no model folder: it has no {name}")
         return str(folder)
     parts = model.split("/")
     if len(parts) != 2 or not all(parts) or model.startswith((".", "~")):
-        raise CheckpointError(f"{model!r} is neither 'nano', nor a folder, nor a hub id such as 'owner/name'")
+        raise CheckpointError(f"{model!r:.200} is neither 'nano', nor a folder, nor a hub id such as 'owner/name'")
     _check_hub(model)
     return model
 
@@ -131,7 +140,7 @@ def _precision(asked: str | torch.dtype | None, stored: Any, device: torch.devic
 
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if asked is not None:
-        found = asked if isinstance(asked, torch.dtype) else known.get(asked)
+        found = asked if isinstance(asked, torch.dtype) else known.get(str(asked))
         if found is None or found not in known.values():
             raise InputError(f"dtype is {asked!r}; allowed: {', '.join(known)}")
         return found

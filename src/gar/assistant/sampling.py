@@ -15,7 +15,7 @@ from gar.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Sampling", "SamplingOptions", "TokenChooser"]
+__all__ = ["Sampling", "SamplingOptions", "TokenChooser", "number", "whole_number"]
 
 MAX_NEW_TOKENS = 256
 """Longest answer, unless asked otherwise."""
@@ -61,11 +61,11 @@ class Sampling:
             near = get_close_matches(unknown[0], known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(known)}"
             raise InputError(f"{unknown[0]} is no option; {hint}")
-        max_new_tokens = _whole_number(options.get("max_new_tokens", MAX_NEW_TOKENS), "max_new_tokens")
-        temperature = _number(options.get("temperature", 0.0), "temperature")
-        top_p = _number(options.get("top_p", 1.0), "top_p")
+        max_new_tokens = whole_number(options.get("max_new_tokens", MAX_NEW_TOKENS), "max_new_tokens")
+        temperature = number(options.get("temperature", 0.0), "temperature")
+        top_p = number(options.get("top_p", 1.0), "top_p")
         seed = options.get("seed")
-        seed = seed if seed is None else _whole_number(seed, "seed")
+        seed = seed if seed is None else whole_number(seed, "seed")
         if max_new_tokens < 1:
             raise InputError(f"max_new_tokens is {max_new_tokens}; at least 1 is needed")
         if not 0.0 <= temperature <= 100.0:
@@ -84,19 +84,24 @@ class Sampling:
         return TokenChooser([self] * rows)
 
 
-def _whole_number(value: object, name: str) -> int:
+def whole_number(value: object, name: str) -> int:
     """The value as an int, NumPy's too.
 
     Raises:
         InputError: It is none.
     """
     try:
-        return index(value)  # pyright: ignore[reportArgumentType]
+        return int(index(value))  # pyright: ignore[reportArgumentType]
     except TypeError:
         raise InputError(f"{name} is {value!r:.60}; needed is a whole number") from None
 
 
-def _number(value: object, name: str) -> float:
+def number(value: object, name: str) -> float:
+    """The value as a float, NumPy's too.
+
+    Raises:
+        InputError: It is none.
+    """
     if not isinstance(value, Real):
         raise InputError(f"{name} is {value!r:.60}; needed is a number")
     return float(value)
