@@ -242,6 +242,13 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path):
     assert (tmp_path / "notes.txt").read_text().startswith("these are my notes")
 
 
+def test_half_of_a_surrogate_pair_in_an_answer_fails_nothing_but_its_request(serve, tmp_path):
+    server = serve(lambda n, body: "True")
+    broken = JudgeRequest([{"role": "user", "content": "number \ud83d"}])
+    verdicts = list(judge(server, tmp_path / "judge.sqlite").ask([broken, *requests(1)]))
+    assert [verdict.text for verdict in verdicts] == [None, "True"]
+
+
 @pytest.mark.parametrize(("column", "value"), [("reply", "x'ff'"), ("prompt_tokens", "'many'"), ("new_tokens", "1.5")])
 def test_a_kept_verdict_that_somebody_edited_is_refused(tmp_path, column, value):
     cache = JudgeCache(tmp_path / "judge.sqlite")

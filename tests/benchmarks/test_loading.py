@@ -89,6 +89,16 @@ def test_a_video_is_shown_as_frames_and_tracks(video_folder):
     assert all(region.to_mask((48, 64)).any() for region in seen)
 
 
+def test_frame_numbers_may_have_leading_zeros(video_folder):
+    path = video_folder / "VideoRefer-Bench-Q.json"
+    (told,) = json.loads(path.read_text())
+    objects = [{f"{int(frame):05d}": value for frame, value in one.items()} for one in told["annotation"]]
+    path.write_text(json.dumps([told | {"annotation": objects}]))
+    (item,) = load_benchmark(find_benchmark("videorefer-bench-q"), video_folder).showable
+    assert item.shown.frames == (0, 3, 57)
+    assert [region is None for region in item.regions[0]] == [True, False, False]
+
+
 def test_a_video_file_is_decoded_frame_by_frame(tmp_path):
     av = pytest.importorskip("av")
     from gar.benchmarks.video_frames import read_frames

@@ -92,6 +92,11 @@ def test_a_bad_entry_is_named(vqa_folder, changes, said):
     assert "entry 2" in str(caught.value)
 
 
+def test_half_of_a_surrogate_pair_is_read_as_a_question_mark(vqa_folder):
+    loaded = load_benchmark(VQA, changed(vqa_folder, question="\ud83d <Prompt0>?"))
+    assert loaded.items[2].question == "? <Prompt0>?"
+
+
 def test_a_name_that_no_file_can_have_is_refused(vqa_folder):
     with pytest.raises(InputError, match=r"the name 'x+' cannot be looked for: File name too long"):
         load_benchmark(VQA, changed(vqa_folder, image="x" * 300))

@@ -116,11 +116,11 @@ def entry_of(record: Mapping[str, Any], key: str, where: str, kind: type | tuple
 
 
 def text_of(record: Mapping[str, Any], key: str, where: str) -> str:
-    """The text of a key, not longer than 100,000 characters."""
+    """The text of a key, not longer than 100,000 characters; half of a surrogate pair becomes a question mark."""
     text: str = entry_of(record, key, where, str)
     if len(text) > MAX_TEXT:
         raise InputError(f"{where}: {key!r} has {len(text)} characters; allowed are {MAX_TEXT}")
-    return text
+    return text.encode(errors="replace").decode()
 
 
 def check(value: Any, shape: Shape, where: str) -> None:

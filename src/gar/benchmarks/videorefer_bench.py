@@ -49,12 +49,13 @@ def _tracks(entry: dict[str, Any], where: str) -> tuple[tuple[int, ...], tuple[T
     for one in objects:
         if not all(key.isdecimal() and len(key) < 10 and isinstance(value, dict) for key, value in one.items()):
             raise InputError(f"annotation of {where}: needed are masks by frame number")
-    frames = sorted({int(key) for one in objects for key in one})
+    objects = [{int(key): value for key, value in one.items()} for one in objects]
+    frames = sorted({frame for one in objects for frame in one})
     if not 0 < len(frames) <= MAX_FRAMES:
         raise InputError(f"annotation of {where} has {len(frames)} frames; allowed are 1 to {MAX_FRAMES}")
     tracks: list[Track] = []
     for one in objects:
-        codes = [one.get(str(frame), {}).get("segmentation") for frame in frames]
+        codes = [one.get(frame, {}).get("segmentation") for frame in frames]
         tracks.append(tuple(None if code is None else region_of(code, where) for code in codes))
     return tuple(frames), tuple(tracks)
 
