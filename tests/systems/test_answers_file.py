@@ -54,7 +54,16 @@ def test_questions_find_their_answers_and_a_missing_one_is_an_error(tmp_path):
         ("B", None),
         ("", "mine.jsonl has no answer for item 'c'"),
     ]
-    assert (system.name, system.settings) == ("file:mine.jsonl", {"path": str(path), "answers": 2})
+    assert system.name == "file:mine.jsonl"
+
+
+def test_a_file_with_other_answers_is_another_system_and_a_moved_one_is_not(tmp_path):
+    path = write(tmp_path, "mine.jsonl", '{"key": "b", "text": "B"}\n')
+    before = make_system(f"file:{path}").settings
+    (tmp_path / "moved").mkdir()
+    assert make_system(f"file:{path.rename(tmp_path / 'moved/mine.jsonl')}").settings == before
+    path = write(tmp_path, "mine.jsonl", '{"key": "b", "text": "C"}\n')
+    assert make_system(f"file:{path}").settings != before
 
 
 def test_the_answers_of_a_run_find_their_items_and_what_was_asked_again_counts(tmp_path):
