@@ -21,11 +21,16 @@ def address(visit):
     class Address:
         def __init__(self):
             self.received, self.addresses, self.app = [], Addresses(), FastAPI()
-            self.token = self.addresses.enter(visit, self._receive)
+            self.token = self.addresses.enter(visit, self._receive, self._make)
             add_routes(self.app, self.addresses)
 
         async def _receive(self, what, data, name):
             self.received.append((what, data, name))
+
+        async def _make(self, what):
+            if visit.picture is None:
+                raise InputError("there is nothing to save yet")
+            return f"the {what}".encode()
 
         def request(self, method, path, **options):
             async def send():
@@ -53,6 +58,15 @@ def test_the_browser_gets_the_picture_and_the_masks_of_its_visit_until_it_ends(a
 def test_nothing_that_was_sent_is_kept_by_the_browser(address):
     headers = address.request("GET", "/picture/1").headers
     assert headers["cache-control"] == "no-store"
+
+
+def test_what_is_saved_comes_over_http_and_not_through_the_web_socket_which_keeps_what_it_sends(address, visit):
+    reply = address.request("GET", "/file/regions")
+    assert (reply.content, reply.headers["content-disposition"]) == (b"the regions", "attachment")
+    assert address.request("GET", "/file/other").status_code == 422
+    visit.picture = None
+    reply = address.request("GET", "/file/overlay")
+    assert (reply.status_code, reply.text) == (404, "there is nothing to save yet")
 
 
 def test_files_arrive_with_their_names(address):

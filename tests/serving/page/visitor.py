@@ -63,6 +63,7 @@ class Visitor:
         self.button("Save").click()
         with self.page.expect_download() as download:
             self.page.get_by_role("menuitem", name=what).click()
+        assert "/visits/" in download.value.url
         return Path(download.value.path()).read_bytes(), download.value.suggested_filename
 
     def regions(self):

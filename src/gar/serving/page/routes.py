@@ -1,4 +1,4 @@
-"""What the page's canvas fetches and sends: a visitor's picture, masks and files.
+"""What the browser fetches and sends: a visitor's picture, masks and files.
 
 Each visit has an address that nobody can guess and that ends with the visit. Pictures go over HTTP rather than the
 page's web socket, whose messages are kept for visitors whose connection breaks.
@@ -15,14 +15,18 @@ from urllib.parse import unquote
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from gar.errors import InputError
 from gar.serving.page.picture import MAX_BYTES
 from gar.serving.page.visit import Visit
 
-__all__ = ["Addresses", "add_routes"]
+__all__ = ["Addresses", "Saved", "add_routes"]
 
 What = Literal["picture", "mask"]
 Receive = Callable[[What, bytes, str], Awaitable[None]]
 """Takes a file: what it is meant to be, its bytes, its name."""
+Saved = Literal["conversation", "overlay", "regions"]
+Make = Callable[[Saved], Awaitable[bytes]]
+"""Makes a file that a visitor takes home."""
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -31,6 +35,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class _Address:
     visit: Visit
     receive: Receive
+    make: Make
 
 
 class Addresses:
@@ -42,10 +47,10 @@ class Addresses:
     def __len__(self) -> int:
         return len(self._by_token)
 
-    def enter(self, visit: Visit, receive: Receive) -> str:
+    def enter(self, visit: Visit, receive: Receive, make: Make) -> str:
         """Gives a visit its address; returns the token in it."""
         token = secrets.token_urlsafe(24)
-        self._by_token[token] = _Address(visit, receive)
+        self._by_token[token] = _Address(visit, receive, make)
         return token
 
     def leave(self, token: str) -> None:
@@ -73,6 +78,18 @@ def add_routes(app: FastAPI, addresses: Addresses) -> None:
         if address is None or (number := address.visit.number_of(id)) is None:
             return _refuse(404, "this region is gone")
         return Response(address.visit.marks[number].png, media_type="image/png", headers=_HEADERS)
+
+    @app.get("/visits/{token}/file/{what}", include_in_schema=False)
+    async def file(token: str, what: Saved) -> Response:
+        address = addresses.find(token)
+        if address is None:
+            return _refuse(404, "this visit has ended; load the page again")
+        try:
+            content = await address.make(what)
+        except InputError as error:
+            return _refuse(404, str(error))
+        headers = {**_HEADERS, "Content-Disposition": "attachment"}
+        return Response(content, media_type="application/octet-stream", headers=headers)
 
     @app.post("/visits/{token}/upload/{what}", include_in_schema=False)
     async def upload(token: str, what: What, request: Request) -> Response:

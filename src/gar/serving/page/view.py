@@ -22,7 +22,7 @@ from gar.serving.page.marks import region_of_stroke
 from gar.serving.page.picture import MAX_BYTES, Picture, open_picture, read_mask
 from gar.serving.page.question_box import QuestionBox
 from gar.serving.page.regions_panel import RegionActions, RegionsPanel
-from gar.serving.page.routes import Addresses
+from gar.serving.page.routes import Addresses, Saved
 from gar.serving.page.stage import Stage
 from gar.serving.page.visit import Visit
 from gar.serving.worker import Worker
@@ -54,7 +54,8 @@ class View:
         self._opening = 0  # how many pictures were to be opened so far; the last one counts
         self._opacity = 0.45
         self._gone = False
-        self._token = addresses.enter(self._visit, self._receive)
+        self._saving = asyncio.Lock()  # one file after the other, large pictures take a while to draw
+        self._token = addresses.enter(self._visit, self._receive, self._make)
         url = f"{path}/visits/{self._token}"
         self._page = ui.element("div").classes("page")
         with self._page:
@@ -79,9 +80,9 @@ class View:
                 open_example=self._open_example,
                 choose_model=self._choose_model,
                 save={
-                    "Conversation (JSON)": lambda: self._save("-conversation.json", conversation_file),
-                    "Picture with regions (PNG)": lambda: self._save("-regions.png", self._overlay),
-                    "Regions (COCO)": lambda: self._save("-regions.json", coco_file),
+                    "Conversation (JSON)": lambda: self._save("conversation", "-conversation.json"),
+                    "Picture with regions (PNG)": lambda: self._save("overlay", "-regions.png"),
+                    "Regions (COCO)": lambda: self._save("regions", "-regions.json"),
                 },
             )
         self._listen()
@@ -236,17 +237,25 @@ class View:
 
     # the rest
 
-    async def _save(self, ending: str, make: Callable[[Visit], bytes]) -> None:
-        """Lets the browser save a file; large pictures take a while to draw."""
+    def _save(self, what: Saved, ending: str) -> None:
+        """Lets the browser fetch a file."""
         try:
-            content = await asyncio.to_thread(make, self._visit)
+            name = export_name(self._visit, ending)
         except InputError as error:
             return self._say(str(error))
-        ui.download.content(content, export_name(self._visit, ending))
+        ui.download.from_url(f"/visits/{self._token}/file/{what}", name)  # below where the page is mounted
         return None
 
-    def _overlay(self, visit: Visit) -> bytes:
-        return overlay_file(visit, self._opacity)
+    async def _make(self, what: Saved) -> bytes:
+        """Makes a file that is fetched."""
+        async with self._saving:
+            match what:
+                case "conversation":
+                    return await asyncio.to_thread(conversation_file, self._visit)
+                case "overlay":
+                    return await asyncio.to_thread(overlay_file, self._visit, self._opacity)
+                case "regions":
+                    return await asyncio.to_thread(coco_file, self._visit)
 
     def _set_opacity(self, opacity: float) -> None:
         self._opacity = opacity
