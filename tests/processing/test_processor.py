@@ -222,6 +222,16 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tiny_tokenizer, 
         GARProcessor(tokenizer, tiny_config)
 
 
+@pytest.mark.parametrize("token", ["<|begin_of_text|>", "<|eot_id|>", "<Prompt1>", "e"])
+def test_a_configuration_that_takes_words_for_placeholders_is_refused(tiny_tokenizer, make_config, token):
+    for settings in ({"image_token_id": 1}, {"crop_token_ids": [1]}):
+        name, value = next(iter(settings.items()))
+        number = tiny_tokenizer.convert_tokens_to_ids(token)
+        config = make_config(**{name: [number] if isinstance(value, list) else number})
+        with pytest.raises(CheckpointError, match=f"names {re.escape(repr(token))} to stand for"):
+            GARProcessor(tiny_tokenizer, config)
+
+
 def test_pictures_are_read_as_everywhere_or_refused(tiny_processor, make_picture):
     text, array = tiny_processor.question_text("What?", [0]), make_picture(30, 40)
     expected = tiny_processor([array], [text], [[BOX]])["pixel_values"]

@@ -165,8 +165,14 @@ class GARProcessor(ProcessorMixin):
                 raise CheckpointError(f"the tokenizer has no token {token!r}")
         self.image_token, *crops = (str(token) for token in tokenizer.convert_ids_to_tokens(ids))
         self.crop_tokens = crops
-        added = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
-        reserved = {*added, self.image_token, *crops, *_TURN_TOKENS}
+        added = tokenizer.added_tokens_decoder.values()
+        written = {*_TURN_TOKENS, tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token}
+        for token in (self.image_token, *crops):
+            if token in written or prompts_in(token) or token not in map(str, added):
+                raise CheckpointError(
+                    f"the configuration names {token!r} to stand for pictures or regions; it is a word"
+                )
+        reserved = {*(str(token) for token in added if token.special), self.image_token, *crops, *_TURN_TOKENS}
         patterns = [re.escape(token) for token in reserved if not prompts_in(token)]
         self._reserved = re.compile("|".join(sorted(patterns, key=len, reverse=True)))
         for name, text in (("system_prompt", system_prompt), ("answer_prefix", answer_prefix)):
