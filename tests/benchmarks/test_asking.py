@@ -68,6 +68,13 @@ def test_averaging_over_orders_undoes_a_bias_to_a_letter():
     assert letter_of(averaged) == "B"
 
 
+@pytest.mark.parametrize("shares", [[0.157, 0.408, 0.435], [0.048, 0.763, 0.19], [0.331, 0.303, 0.365]])
+def test_options_that_only_a_letter_tells_apart_are_equal_to_the_last_bit(shares):
+    averaged = average_over_orders(record(dict.fromkeys(("letters", "letters/1", "letters/2"), shares)))
+    assert len(set(averaged.tolist())) == 1
+    assert letter_of(averaged) == "A"
+
+
 def test_moved_options_get_their_own_probabilities_back():
     answered = record({"letters/1": [0.7, 0.2, 0.1]})  # blue, green and red stood under A, B and C
     assert probabilities(answered, 1) == pytest.approx([0.1, 0.7, 0.2])

@@ -110,7 +110,8 @@ def average_over_orders(record: Record) -> np.ndarray | None:
     """(C,) The probability of each option averaged over all cyclic orders; None unless all were asked."""
     orders = [probabilities(record, shift) for shift in range(len(record.options))]
     known = [order for order in orders if order is not None]
-    return np.mean(known, axis=0) if known and len(known) == len(orders) else None
+    # sorted, so that equal shares in another order have equal means to the last bit
+    return np.mean(np.sort(known, axis=0), axis=0) if known and len(known) == len(orders) else None
 
 
 def letter_of(shares: np.ndarray) -> str:
