@@ -20,7 +20,7 @@ from gar.benchmarks.results import score_run
 from gar.benchmarks.running import load_benchmark, run, view_of
 from gar.benchmarks.verdicts import judge_records, judge_run
 from gar.benchmarks.videorefer_bench import read_points
-from gar.errors import InputError
+from gar.errors import GARError, InputError
 
 DLC = find_benchmark("dlc-bench")
 OPTIONS = ["The tail is red.", "The tail is not mentioned.", "The tail"]
@@ -237,6 +237,17 @@ def test_requests_that_fail_are_counted(ferret_run, rule_judge):
     assert table.scores[0].unparsed == 10
     assert table.scores[0].value == pytest.approx((4 - 1) / (8 - 1))
     assert any("10 requests to the judge failed" in note for note in table.notes)
+
+
+def test_a_judge_that_says_nothing_at_all_gives_no_score(ferret_run, rule_judge, shared):
+    """By the published rule of Ferret-Bench the score would be 100 %: -1 points for both."""
+    silent = rule_judge(lambda messages: None)
+    with pytest.raises(GARError, match="rule judge answered none of 20 requests: no reply"):
+        judge_run(ferret_run, silent)
+    assert not (ferret_run / "verdicts").exists()
+    answers = shared / "bench/ferret-bench/model_outputs/gar_1b.json"
+    with pytest.raises(GARError, match="rule judge answered none of 40 requests: no reply"):
+        score_answers(find_benchmark("ferret-bench"), answers, data=shared / "bench", judge=silent)
 
 
 def test_an_answer_that_failed_is_judged_as_an_empty_one(shared, rule_system, rule_judge, tmp_path):

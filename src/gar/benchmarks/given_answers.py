@@ -50,6 +50,7 @@ def score_answers(
 
     Raises:
         InputError: A file is of another format or does not fit the others, or something that is needed is missing.
+        GARError: The judge answered nothing.
     """
     if verdicts is not None and judge is not None:
         raise InputError("there are verdicts and a judge; give one of them")
@@ -62,6 +63,7 @@ def score_answers(
     if judge is not None:
         able = None if loaded is None else {item.id: item for item in loaded.showable}
         judged = judge_records(benchmark, cached.records, judge, judging=judging, items=able, on_progress=on_progress)
+        judged.require_reply()
     found = table(benchmark, answers.name, cached.records, judged)
     if out is not None:
         assert loaded is not None, "checked above"

@@ -48,6 +48,16 @@ class Judged:
     lines: Sequence[Mapping[str, Any]] = ()
     """Each request and verdict, as they are written down."""
 
+    def require_reply(self) -> None:
+        """Refuses verdicts of which there is none.
+
+        Raises:
+            GARError: The judge answered nothing; a score of it would be one of no answers.
+        """
+        if self.lines and all(line["reply"] is None for line in self.lines):
+            reason = self.lines[0].get("error")
+            raise GARError(f"{self.judge['name']} answered none of {len(self.lines)} requests: {reason}")
+
     @property
     def failed(self) -> int:
         """Requests without a reply."""
@@ -139,6 +149,7 @@ def judge_run(
 
     Raises:
         InputError: The folder is no run, or the judge sees pictures and the data is gone or another.
+        GARError: The judge answered nothing.
     """
     manifest = read_manifest(folder)
     benchmark, items = find_benchmark(manifest["benchmark"]), None
@@ -151,6 +162,7 @@ def judge_run(
         items = {item.id: item for item in loaded.showable}
     records = read_records(folder, benchmark.facts)
     judged = judge_records(benchmark, records, judge, judging=judging, items=items, on_progress=on_progress)
+    judged.require_reply()
     write_judged(folder, benchmark, judged)
     return judged
 
