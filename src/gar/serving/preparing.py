@@ -13,6 +13,8 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from gar.assistant import GAR, EncodedScene
 from gar.assistant.encoding import Picture, read_picture
 from gar.assistant.reading import Reader
@@ -57,10 +59,16 @@ class Preparer:
             jobs.append(self._job(asked, scenes.get(id(picture), picture)))
         return jobs
 
+    def forget(self, picture: ImageSource) -> None:
+        """Keeps a picture, and what was made of it, no longer."""
+        name = _name_of(load_image(picture))
+        with self._lock:
+            self._scenes.pop(name, None)
+
     def _scene(self, picture: ImageSource) -> EncodedScene:
         """A picture without regions, whose features are kept by whoever computes them first."""
         image = load_image(picture)
-        name = hashlib.sha256(b"%d %d " % image.size + image.tobytes()).digest()
+        name = _name_of(image)
         with self._lock:
             if name in self._scenes:
                 self._scenes.move_to_end(name)
@@ -92,6 +100,10 @@ class Preparer:
             ids += [*processor.answer_ids(answer), *processor.token_ids(follow_up(following), 0)]
         reader.check_length(len(ids), max(map(len, job.options.values())) if job.options else job.room)
         return replace(job, ids=tuple(ids))
+
+
+def _name_of(image: Image.Image) -> bytes:
+    return hashlib.sha256(b"%d %d " % image.size + image.tobytes()).digest()
 
 
 def _bytes_of(picture: Picture) -> int:

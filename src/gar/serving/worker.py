@@ -24,7 +24,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Condition, Thread
 from typing import Unpack
 
@@ -32,6 +32,7 @@ from gar.assistant import GAR, Answer, Request, SamplingOptions
 from gar.assistant.engine import Engine
 from gar.assistant.sampling import Sampling
 from gar.errors import InputError
+from gar.media import ImageSource
 from gar.serving.batch import Batch
 from gar.serving.errors import ClosedError, QueueFullError
 from gar.serving.preparing import Preparer
@@ -183,6 +184,11 @@ class Worker:
             self._waiting.extend(tickets)
             self._changed.notify()
         return tickets
+
+    def forget(self, picture: ImageSource) -> None:
+        """Lets go of a picture that nobody will ask about again."""
+        with suppress(RuntimeError):  # the worker has closed, and keeps nothing
+            self._preparing.submit(self._preparer.forget, picture)
 
     # what is going on
 

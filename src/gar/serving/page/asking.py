@@ -96,6 +96,13 @@ class Asking:
         for task in self._tasks:
             task.cancel()
 
+    def forget(self) -> None:
+        """Gives up what is asked, and lets the models forget the picture; the visitor leaves, or opens another."""
+        self.stop()
+        if self._visit.picture is not None:
+            for worker in self._workers.values():
+                worker.forget(self._visit.picture.image)
+
     def _image(self) -> Any:
         if self._visit.picture is None:
             raise InputError("no picture is open; open one, or choose an example")

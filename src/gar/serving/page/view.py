@@ -92,7 +92,7 @@ class View:
         """The visitor has left: what is asked is given up, and nothing is kept."""
         self._gone = True
         self._addresses.leave(self._token)
-        self._asking.stop()
+        self._asking.forget()
 
     # the picture
 
@@ -116,7 +116,7 @@ class View:
             return self._say(str(error))
         if number < self._opening or self._gone:
             return None
-        self._asking.stop()
+        self._asking.forget()
         self._visit.open(picture)
         self._conversation.clear()
         self._stage.canvas.show_picture(picture)
