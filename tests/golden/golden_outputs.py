@@ -22,8 +22,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from gar import GARForConditionalGeneration
+from gar.model.base_model import VISION_INPUTS, RegionFeatures
 from gar.model.checkpoints import published_name
-from gar.model.modeling import VISION_INPUTS, RegionFeatures
 from gar.model.replay import roi_align
 from gar.processing.tiling import split_canvas
 

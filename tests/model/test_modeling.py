@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
-from gar.model.modeling import VISION_INPUTS
+from gar.model.base_model import VISION_INPUTS
 from gar.model.replay import box_waves, locate_pictures, mask_outlines, mask_weights, pool_moments
 from gar.processing import Message
 

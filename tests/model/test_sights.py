@@ -5,7 +5,7 @@ import torch
 
 from gar import GARProcessor, Region
 from gar.errors import CheckpointError
-from gar.model.modeling import VISION_INPUTS
+from gar.model.base_model import VISION_INPUTS
 from gar.model.replay import pool_moments
 from gar.model.sights import color_histogram, look_closer, split_sights
 

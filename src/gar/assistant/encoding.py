@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gar.model.modeling import RegionFeatures
+from gar.model.base_model import RegionFeatures
 from gar.model.projector import pool_cells
 from gar.processing.processor import normalised_box
 from gar.processing.tiling import choose_grid, picture_tiles
@@ -79,7 +79,7 @@ class Features:
     replay: torch.Tensor
     """(R, replay tokens, D)."""
     prompts: torch.Tensor | None
-    """(K, D), see `gar.model.modeling.RegionFeatures`."""
+    """(K, D), see `gar.model.base_model.RegionFeatures`."""
 
 
 @dataclass(frozen=True, eq=False)

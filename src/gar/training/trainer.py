@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from gar.model.modeling import VISION_INPUTS
+from gar.model.base_model import VISION_INPUTS
 from gar.processing.processor import IGNORED
 from gar.training.averaging import AveragedWeights
 from gar.training.parts import parameter_groups
