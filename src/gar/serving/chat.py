@@ -125,8 +125,8 @@ async def complete(
 
         tickets, events, first = await while_connected(receive, begin())
         if sent.stream:
-            whole = _Stream(service, sent, tickets, events, deadline, stack.pop_all(), record)
-            return EventStream(whole.run(first))
+            whole = _Stream(service, sent, tickets, events, deadline, record)
+            return EventStream(whole.run(first), stack.pop_all().aclose)
 
         async def rest() -> dict[int, Answer]:
             async with deadline():
@@ -194,7 +194,6 @@ class _Stream:
     tickets: list[Ticket]
     events: AsyncIterator[tuple[int, str | Answer]]
     deadline: Callable[[], Any]
-    stack: AsyncExitStack
     record: Record
 
     async def run(self, first: tuple[int, str | Answer]) -> AsyncIterator[bytes]:
@@ -209,33 +208,32 @@ class _Stream:
             said.add(index)
             return self._delta(about, index, {"content": content}, usage)
 
-        async with self.stack:
-            for index in range(len(self.tickets)):
-                yield self._delta(about, index, {"role": "assistant", "content": ""}, usage)
-            try:
-                one: tuple[int, str | Answer] | None = first
-                while one is not None:
-                    index, content = one
-                    if isinstance(content, str):
-                        yield say(index, content)
-                    else:
-                        answers[index] = content
-                        if index not in said and content.text:  # a chosen option
-                            yield say(index, content.text)
-                        yield self._end(about, index, content, usage)
-                    async with self.deadline():
-                        one = await anext(self.events, None)
-            except Exception as error:
-                if not isinstance(error, TimeoutError):
-                    _log.exception("a stream failed", extra={"request_id": self.record.request_id})
-                yield event(error_body(refusal_of(error)))
-                return
-            ordered = [answers[index] for index in range(len(answers))]
-            read = ordered[0].prompt_tokens
-            self.record.note(self.tickets, ordered, read)
-            if wanted:
-                yield event(chunk(about, [], usage=usage_of(read, ordered).model_dump()))
-            yield event("[DONE]")
+        for index in range(len(self.tickets)):
+            yield self._delta(about, index, {"role": "assistant", "content": ""}, usage)
+        try:
+            one: tuple[int, str | Answer] | None = first
+            while one is not None:
+                index, content = one
+                if isinstance(content, str):
+                    yield say(index, content)
+                else:
+                    answers[index] = content
+                    if index not in said and content.text:  # a chosen option
+                        yield say(index, content.text)
+                    yield self._end(about, index, content, usage)
+                async with self.deadline():
+                    one = await anext(self.events, None)
+        except Exception as error:
+            if not isinstance(error, TimeoutError):
+                _log.exception("a stream failed", extra={"request_id": self.record.request_id})
+            yield event(error_body(refusal_of(error)))
+            return
+        ordered = [answers[index] for index in range(len(answers))]
+        read = ordered[0].prompt_tokens
+        self.record.note(self.tickets, ordered, read)
+        if wanted:
+            yield event(chunk(about, [], usage=usage_of(read, ordered).model_dump()))
+        yield event("[DONE]")
 
     def _delta(self, about: dict[str, Any], index: int, delta: dict[str, Any], usage: dict[str, Any]) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
