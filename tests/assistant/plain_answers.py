@@ -18,16 +18,18 @@ def plainly(assistant, picture, text, regions, prompts, new=8):
 def shared_plainly(assistant, picture, regions, number, new=8):
     """A description in the shared way, with the published training wording, nothing shared.
 
-    All regions are in the mask and in the list; only the described one has crop tokens. So its features are put in by
-    hand, as `generate` asks for crop tokens of every region.
+    All regions are in the mask and in the list; only the described one has crop tokens. So the text and its features are
+    put in by hand, as the processor and `generate` ask for crop tokens of every region.
     """
     processor, model = assistant.processor, assistant.model
     prompts = range(len(regions))
     asked = one_of_several(DESCRIBE, number, prompts, processor.crop_tokens)
     text = processor.chat_text([Message("user", asked)])
-    inputs = processor([picture], [text], [regions], [prompts])
-    ids = inputs.pop("input_ids")
-    inputs.pop("attention_mask")
+    inputs = processor([picture], [processor.question_text("Why?", prompts)], [regions], [prompts])
+    del inputs["input_ids"], inputs["attention_mask"]
+    tiles = int(inputs["tiles_per_sample"][0])
+    first = [processor.tokenizer.bos_token_id] * (processor.bos_tokens - 1)
+    ids = torch.tensor([[*first, *processor.token_ids(text, tiles)]])
     with torch.no_grad():
         features = model.model.get_region_features(**inputs)
         features.replay = features.replay[number : number + 1]

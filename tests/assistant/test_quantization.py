@@ -5,7 +5,7 @@ import torch
 
 import gar
 from gar import GAR, InputError, Region, Request
-from gar.assistant.quantization import parameter_count
+from gar.assistant.quantization import Int8Linear, parameter_count
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,39 @@ def test_in_8_bits_a_batch_a_scene_and_a_dialogue_work(both, wide, left, right):
     dialogue = small.chat(scene)
     assert dialogue.ask("Why?", max_new_tokens=4).new_tokens
     assert dialogue.ask("And?", max_new_tokens=4).new_tokens
+
+
+def test_in_8_bits_a_token_does_not_depend_on_the_tokens_beside_it(both):
+    model = both[1].model
+    generator = torch.Generator().manual_seed(0)
+    for layer in (model.lm_head, model.model.language_model.layers[0].mlp.down_proj):
+        rows = torch.randn(2, 5, layer.in_features, generator=generator)
+        rows[0, 1] *= 100  # a neighbour that is much larger than all others
+        rows[1, 2] = 0
+        rows[1, 3] = rows[1, 3].abs()
+        with torch.inference_mode():
+            together = layer(rows)
+            alone = torch.cat([layer(row) for row in rows.flatten(0, 1).split(1)])
+        assert torch.equal(together.flatten(0, 1), alone)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_in_8_bits_each_product_is_near_that_of_the_layer_it_replaces(bias):
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.nn.Linear(64, 48, bias=bias)
+    rows = torch.randn(3, 7, 64, generator=generator) * torch.logspace(-9, 9, 7)[:, None]
+    rows[2, 4] = 0
+    with torch.inference_mode():
+        plain, small = layer(rows), Int8Linear(layer)(rows)
+    far = (plain - small).norm(dim=-1) / plain.norm(dim=-1).clamp(min=1e-30)
+    assert far.max() < 0.04
+    assert small.shape == plain.shape
+    assert Int8Linear(layer)(rows[:0]).shape == (0, 7, 48)
+
+
+def test_what_is_in_8_bits_cannot_be_saved_without_a_word(both, tmp_path):
+    with pytest.raises(InputError, match=r"8 bits cannot be saved; load the model without quantize"):
+        both[1].model.save_pretrained(tmp_path)
 
 
 def test_parameters_are_counted_once_in_8_bits_too(both):
