@@ -69,6 +69,12 @@ class Picture:
     )
     """By regions and prompt numbers: how they are shown, as long as somebody asks about it."""
 
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes, but for what the tower has made of it."""
+        parts = (self.tiles, self.pixels, self.patch_features)
+        return sum(part.nbytes for part in parts if part is not None)
+
 
 @dataclass(frozen=True)
 class Features:

@@ -1,7 +1,8 @@
 """From jobs to answers, batch by batch.
 
 * Jobs are drawn as they are needed and gathered in windows; within one, those of one picture stay together, and
-  batches are made of jobs of similar length. The first window is one batch, so that the first answers come soon.
+  batches are made of jobs of similar length. The first window is one batch, so that the first answers come soon, and
+  none has more pictures than memory is sure to hold.
 * A batch has at most so many tokens, read and to be written (`max_batch_tokens`). If memory is too small all the same,
   the number is halved and what was not answered is asked again; see `gar.assistant.memory`.
 * Answers are given out as soon as they have ended.
@@ -33,6 +34,9 @@ __all__ = ["Engine", "batches", "windows"]
 
 _WINDOW = 4
 """Batches from which those of similar length are chosen."""
+
+_WINDOW_BYTES = 1 << 30
+"""Most bytes of the pictures of a window: 28 photographs of 12 megapixels, or a hundred pictures of 17 tiles."""
 
 
 class Engine:
@@ -79,8 +83,9 @@ class Engine:
             The number of each request and its answer.
         """
         limit = BatchLimit(max_batch_tokens) if max_batch_tokens else self._found_limit()
-        for window in windows(jobs, limit.tokens):
+        for window in windows(jobs, limit.tokens, batch_size):
             waiting = batches(window, limit.tokens, batch_size)
+            window.clear()  # so that what was answered is freed
             while waiting:
                 batch = waiting.pop(0)
                 done: set[int] = set()
@@ -161,13 +166,19 @@ class Engine:
             )
 
 
-def windows(jobs: Iterable[Job], tokens: int) -> Iterator[list[Job]]:
-    """Gathers jobs: first as many as one batch has tokens, then some times as many.
+def windows(jobs: Iterable[Job], tokens: int, size: int | None) -> Iterator[list[Job]]:
+    """Gathers jobs: first as many as one batch has, then some times as many; fewer, if their pictures are large.
 
     An error that drawing a job raises is raised after what came before has been given out.
+
+    Args:
+        jobs: Drawn as they are needed.
+        tokens: Most tokens of a batch.
+        size: Most jobs of a batch; None for any number.
     """
     window: list[Job] = []
-    gathered, most = 0, tokens
+    pictures: dict[int, int] = {}  # bytes of each
+    gathered, several = 0, 1
     drawn = iter(jobs)
     failure: Exception | None = None
     while failure is None:
@@ -180,9 +191,12 @@ def windows(jobs: Iterable[Job], tokens: int) -> Iterator[list[Job]]:
             break
         window.append(job)
         gathered += len(job.ids) + job.room
-        if gathered >= most:
+        pictures[id(job.shown.picture)] = job.shown.picture.bytes
+        del job  # the window alone holds it
+        full = gathered >= several * tokens or (size is not None and len(window) >= several * size)
+        if full or sum(pictures.values()) >= _WINDOW_BYTES:
             yield window
-            window, gathered, most = [], 0, _WINDOW * tokens
+            window, pictures, gathered, several = [], {}, 0, _WINDOW
     if window:
         yield window
     if failure is not None:

@@ -6,14 +6,13 @@ read one after the other as they are needed, by a thread that runs a little ahea
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Full, Queue
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any, cast
 
 from gar.assistant.answer import Request, as_regions
 from gar.assistant.encoding import Picture, Shown, read_picture, show
@@ -30,15 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["Job", "Reader", "ahead"]
 
 PICTURES_KEPT = 32
-"""Pictures of a list of requests that are kept for later requests about them."""
+"""Most pictures of a list of requests that are kept for later requests about them."""
+
+_BYTES_KEPT = 1 << 28
+"""Most bytes that these take, if there are several: seven photographs of 12 megapixels."""
 
 JOBS_AHEAD = 16
-"""Requests that are prepared while the model answers others."""
+"""Most requests that are prepared while the model answers others."""
+
+_BYTES_AHEAD = 1 << 28
+"""No further request is prepared while the pictures of those take so many bytes."""
 
 _MOST_CHOICES, _MOST_CHOICE_TOKENS = 256, 2048
 """Choices of one question, and their tokens together: all are read at once, each pair of tokens taking memory."""
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,9 +231,16 @@ class Reader:
             return self._pictures[name][1]
         picture = read_picture(load_image(source), self.processor)
         self._pictures[name] = (source, picture)
-        if len(self._pictures) > PICTURES_KEPT:
+        while len(self._pictures) > 1 and (
+            len(self._pictures) > PICTURES_KEPT or _bytes(kept for _, kept in self._pictures.values()) > _BYTES_KEPT
+        ):
             self._pictures.popitem(last=False)
         return picture
+
+
+def _bytes(pictures: Iterable[Picture]) -> int:
+    """What pictures take, each counted once."""
+    return sum(picture.bytes for picture in {id(picture): picture for picture in pictures}.values())
 
 
 @contextmanager
@@ -244,45 +254,54 @@ def _naming(number: int | None) -> Generator[None]:
         raise type(error)(f"request {number}: {error}") from error
 
 
-def ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """Draws items in a thread of their own, a few before they are needed.
+def ahead(jobs: Iterator[Job]) -> Iterator[Job]:
+    """Draws jobs in a thread of their own, a few before they are needed.
 
-    An error that drawing raises is raised where the item is missing. Stop reading, and the thread ends.
+    An error that drawing raises is raised where the job is missing. Stop reading, and the thread ends.
     """
-    queue: Queue[tuple[bool, Any]] = Queue(JOBS_AHEAD)
-    stopped = Event()
+    ready: deque[Job] = deque()
+    changed = Condition()
+    ended = stopped = False
+    failure: BaseException | None = None
 
-    def put(whole: bool, item: Any) -> None:
-        while not stopped.is_set():
-            with suppress(Full):
-                queue.put((whole, item), timeout=0.1)
-                return
+    def has_room() -> bool:
+        full = len(ready) >= JOBS_AHEAD or _bytes(job.shown.picture for job in ready) >= _BYTES_AHEAD
+        return stopped or not full
 
     def draw() -> None:
+        nonlocal ended, failure
         try:
-            for item in items:
-                put(True, item)
-                if stopped.is_set():
-                    return
-            put(False, None)
+            for job in jobs:
+                with changed:
+                    ready.append(job)
+                    del job  # what is taken is not held here
+                    changed.notify_all()
+                    changed.wait_for(has_room)
+                    if stopped:
+                        return
         except BaseException as error:
-            put(False, error)
+            failure = error
+        finally:
+            with changed:
+                ended = True
+                changed.notify_all()
 
     thread = Thread(target=draw, name="gar-read", daemon=True)
     thread.start()
     try:
         while True:
-            whole, item = queue.get()
-            if whole:
-                yield cast("_T", item)
-            elif item is None:
-                return
-            else:
-                raise item
+            with changed:
+                changed.wait_for(lambda: ready or ended)
+                if not ready:
+                    break
+                job = ready.popleft()
+                changed.notify_all()
+            yield job
+            del job
+        if failure is not None:
+            raise failure
     finally:
-        stopped.set()
-        while thread.is_alive():
-            try:
-                queue.get_nowait()
-            except Empty:
-                thread.join(0.01)
+        with changed:
+            stopped = True
+            changed.notify_all()
+        thread.join()
