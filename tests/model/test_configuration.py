@@ -5,11 +5,11 @@ from huggingface_hub.errors import StrictDataclassClassValidationError, StrictDa
 from transformers import AutoConfig
 
 from gar import CheckpointError, GARConfig
-from gar.model.checkpoints import published_config
-from gar.model.configuration import (
+from gar.model.configuration import GARVisionConfig
+from gar.model.published import (
     PUBLISHED_REPLAY_SPATIAL_SCALE,
-    GARVisionConfig,
     architecture_of,
+    published_config,
     translate_published,
 )
 
@@ -90,6 +90,28 @@ def test_a_missing_entry_is_named(published, missing):
 def test_a_vision_setting_that_this_library_does_not_have_is_refused(published, arguments, message):
     published["mllm_config"]["vision_config"]["model_args"].update(arguments)
     with pytest.raises(CheckpointError, match=message):
+        translate_published(published)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("crop_tokens_ids", 5),
+        ("mllm_config", []),
+        ("mllm_config.text_config", "llama"),
+        ("mllm_config.vision_config.model_args", [1]),
+        ("mllm_config.vision_config.model_args.img_size", []),
+        ("mllm_config.vision_config.model_args.img_size", "448"),
+        ("mllm_config.vision_config.model_args.embed_dim", float("nan")),
+    ],
+)
+def test_an_entry_of_another_kind_is_refused(published, part, value):
+    *parents, name = part.split(".")
+    entry = published
+    for parent in parents:
+        entry = entry[parent]
+    entry[name] = value
+    with pytest.raises(CheckpointError, match=r"published-layout config\.json is incomplete|img_size"):
         translate_published(published)
 
 

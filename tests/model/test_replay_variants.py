@@ -5,7 +5,7 @@ import torch
 
 from gar import CheckpointError, GARProcessor, Region
 from gar.model.base_model import VISION_INPUTS
-from gar.model.checkpoints import published_config
+from gar.model.published import published_config
 from gar.model.replay import is_crop_tile, pool_crops
 
 BOXES = [Region.box(2, 3, 20, 18, whole=True), Region.box(22, 4, 31, 28, whole=True), Region.box(5, 20, 12, 30)]

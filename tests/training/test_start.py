@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from gar import CheckpointError, GARForConditionalGeneration, GARProcessor, Region
 from gar.errors import InputError
 from gar.model.checkpoints import export_published
-from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE
+from gar.model.published import PUBLISHED_REPLAY_SPATIAL_SCALE
 from gar.training.settings import Scratch, Start
 from gar.training.start import load_config, load_start
 from gar.training.world import WORDS

@@ -21,7 +21,7 @@ from transformers.utils import logging
 
 from gar.errors import CheckpointError, GARError
 from gar.files import whole_file, write_whole
-from gar.model.configuration import PUBLISHED_REPLAY_SPATIAL_SCALE, architecture_of
+from gar.model.published import published_config
 
 if TYPE_CHECKING:
     from gar.model.modeling import GARForConditionalGeneration
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "PUBLISHED_NAMES",
     "export_published",
-    "published_config",
     "published_name",
     "quiet_transformers",
     "reading",
@@ -150,69 +149,6 @@ def refuse_other_files(name: str, files: Iterable[str]) -> None:
 
 def _first_three(names: list[str]) -> str:
     return "; ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def published_config(model: GARForConditionalGeneration) -> dict[str, Any]:
-    """The published `config.json` of a model.
-
-    Raises:
-        CheckpointError: The published layout has no room for one of this model's settings.
-    """
-    config, vision = model.config, model.config.vision_config
-    fixed = {
-        "stem": (vision.stem, "patch"),
-        "patch_size": (vision.patch_size, 14),
-        "rope_theta": (vision.rope_theta, 10000.0),
-        "layer_norm_eps": (vision.layer_norm_eps, 1e-5),
-        "use_thumbnail": (config.use_thumbnail, True),
-        "image_pooling_ratio": (config.image_pooling_ratio, 1),
-        "replay_size": (config.replay_size, 16),
-        "region_crops": (config.region_crops, False),
-        "mask_token": (config.mask_token, False),
-        "prompt_token_ids": (tuple(config.prompt_token_ids), ()),
-        "replay_spatial_scale": (config.replay_spatial_scale, PUBLISHED_REPLAY_SPATIAL_SCALE),
-    }
-    for name, (value, published) in fixed.items():
-        if value != published:
-            raise CheckpointError(f"{name} is {value!r}; the published layout allows only {published!r}")
-    architecture = architecture_of(vision)
-    text = config.text_config.to_dict()
-    rope = dict(text.pop("rope_parameters", None) or {})
-    text["rope_theta"] = rope.pop("rope_theta", 10000.0)
-    text["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
-    return {
-        "architectures": ["GARModel"],
-        "model_type": "GAR",
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "crop_tokens_ids": list(config.crop_token_ids),
-        "prompt_numbers": config.max_regions,
-        "kernel_size": [vision.patch_size, vision.patch_size],
-        "patch_size_h": vision.patch_size,
-        "patch_size_w": vision.patch_size,
-        "mask_path_embedding_out_channels": vision.hidden_size,
-        "mllm_config": {
-            "model_type": "perception_lm",
-            "image_token_id": config.image_token_id,
-            "projector_pooling_ratio": config.projector_pooling_ratio,
-            "tie_word_embeddings": config.tie_word_embeddings,
-            "vision_use_cls_token": vision.use_cls_token,
-            "text_config": text,
-            "vision_config": {
-                "model_type": "timm_wrapper",
-                "architecture": architecture,
-                "model_args": {
-                    "depth": vision.num_hidden_layers,
-                    "embed_dim": vision.hidden_size,
-                    "num_heads": vision.num_attention_heads,
-                    "img_size": [vision.image_size, vision.image_size],
-                    "init_values": vision.layer_scale_init,
-                    "ref_feat_shape": [vision.grid_size, vision.grid_size],
-                    "global_pool": "",
-                    "use_post_transformer_norm": False,
-                },
-            },
-        },
-    }
 
 
 def export_published(

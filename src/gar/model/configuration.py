@@ -19,13 +19,9 @@ from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 from transformers.models.auto.configuration_auto import AutoConfig
 
 from gar.errors import CheckpointError
+from gar.model.published import translate_published
 
-__all__ = ["PUBLISHED_REPLAY_SPATIAL_SCALE", "GARConfig", "GARVisionConfig", "architecture_of"]
-
-PUBLISHED_REPLAY_SPATIAL_SCALE = 1 / 28
-"""What published checkpoints expect: their code scales each box to feature cells and then by 1/28 again."""
-
-_PUBLISHED_PATCH_SIZE = 14
+__all__ = ["GARConfig", "GARVisionConfig"]
 
 _VISION_RANGES = {
     "image_size": (1, 4096),
@@ -68,22 +64,6 @@ _MAX_CLOSEUP = 1024
 _MAX_COLOR_LEVELS = 16
 
 _MAX_OUTLINE = 64
-
-_TIMM_ARCHITECTURES: dict[str, dict[str, Any]] = {
-    # timm's names, as they stand in published configurations (timm/models/eva.py, version 1.0.19)
-    "vit_pe_core_large_patch14_336": {
-        "hidden_size": 1024,
-        "num_hidden_layers": 24,
-        "mlp_ratio": 4.0,
-        "rope_grid_offset": 1.0,
-    },
-    "vit_pe_core_gigantic_patch14_448": {
-        "hidden_size": 1536,
-        "num_hidden_layers": 50,
-        "mlp_ratio": 8960 / 1536,
-        "rope_grid_offset": 0.0,
-    },
-}
 
 
 @strict
@@ -342,84 +322,6 @@ def _check_ranges(config: PreTrainedConfig, ranges: dict[str, tuple[float, float
         value = getattr(config, name)
         if not least <= value <= most:  # so said, it holds for NaN too
             raise CheckpointError(f"{name} of {config.model_type} is {value}; allowed are {least} to {most}")
-
-
-def translate_published(published: dict[str, Any]) -> dict[str, Any]:
-    """Translates a published `config.json` into our layout.
-
-    Args:
-        published: The published dictionary, with `mllm_config`.
-
-    Raises:
-        CheckpointError: An entry is missing, or the vision architecture is not a known one.
-    """
-    try:
-        mllm = published["mllm_config"]
-        vision, text = mllm["vision_config"], dict(mllm["text_config"])
-        vision_config = _translate_vision(vision, use_cls_token=mllm["vision_use_cls_token"])
-        return {
-            "model_type": GARConfig.model_type,
-            "architectures": ["GARForConditionalGeneration"],
-            "dtype": published.get("dtype", published.get("torch_dtype")),
-            "vision_config": vision_config,
-            "text_config": text,
-            "tie_word_embeddings": bool(mllm.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
-            "image_token_id": mllm["image_token_id"],
-            "crop_token_ids": list(published["crop_tokens_ids"]),
-            "projector_pooling_ratio": mllm["projector_pooling_ratio"],
-            "replay_spatial_scale": PUBLISHED_REPLAY_SPATIAL_SCALE,
-        }
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"the published-layout config.json is incomplete: {error!r}") from error
-
-
-def _translate_vision(vision: dict[str, Any], *, use_cls_token: bool) -> dict[str, Any]:
-    name = vision["architecture"]
-    if name not in _TIMM_ARCHITECTURES:
-        raise CheckpointError(f"unknown vision architecture {name!r}; known: {', '.join(sorted(_TIMM_ARCHITECTURES))}")
-    known = _TIMM_ARCHITECTURES[name]
-    arguments = vision.get("model_args") or {}
-    hidden_size = arguments.get("embed_dim", known["hidden_size"])
-    given_size = arguments.get("img_size", [448, 448])
-    image_size = given_size[0] if isinstance(given_size, list | tuple) else given_size
-    cells = image_size // _PUBLISHED_PATCH_SIZE
-    expected = {
-        "img_size": ([image_size, image_size], image_size),
-        "ref_feat_shape": ([cells, cells], None),
-        "use_post_transformer_norm": (False, None),
-    }
-    for setting, allowed in expected.items():
-        value = arguments.get(setting, allowed[0])
-        value = list(value) if isinstance(value, tuple) else value
-        if value not in allowed:
-            raise CheckpointError(f"vision setting {setting} {value!r} is not supported; allowed: {allowed[0]!r}")
-    return {
-        "image_size": image_size,
-        "patch_size": _PUBLISHED_PATCH_SIZE,
-        "hidden_size": hidden_size,
-        "num_hidden_layers": arguments.get("depth", known["num_hidden_layers"]),
-        "num_attention_heads": arguments.get("num_heads", 16),
-        "intermediate_size": int(hidden_size * known["mlp_ratio"]),
-        "use_cls_token": use_cls_token,
-        "layer_scale_init": arguments.get("init_values", 0.1),
-        "rope_grid_offset": known["rope_grid_offset"],
-    }
-
-
-def architecture_of(vision: GARVisionConfig) -> str:
-    """The name of the published vision architecture that a configuration is a size of.
-
-    Raises:
-        CheckpointError: It is a size of none.
-    """
-    for name, known in _TIMM_ARCHITECTURES.items():
-        width = int(vision.hidden_size * known["mlp_ratio"])
-        if (width, known["rope_grid_offset"]) == (vision.intermediate_size, vision.rope_grid_offset):
-            return name
-    raise CheckpointError(
-        f"intermediate_size {vision.intermediate_size} with rope_grid_offset {vision.rope_grid_offset} "
-        f"and hidden_size {vision.hidden_size} is no size of {', '.join(_TIMM_ARCHITECTURES)}"
-    )
 
 
 AutoConfig.register(GARConfig.model_type, GARConfig, exist_ok=True)

@@ -18,8 +18,9 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from gar.errors import CheckpointError, InputError
 from gar.model.checkpoints import PUBLISHED_NAMES, quiet_transformers, reading, refuse_incomplete
-from gar.model.configuration import GARConfig, translate_published
+from gar.model.configuration import GARConfig
 from gar.model.modeling import GARForConditionalGeneration
+from gar.model.published import translate_published
 from gar.processing import GARProcessor
 from gar.processing.prompts import prompt_name
 from gar.training.adapters import quantization
