@@ -4,7 +4,8 @@ A parameter that this server does not honour is refused, not ignored; those of t
 value that means nothing are taken with that value alone. `null` is the same as left out.
 
 Each union says by what its branches are told apart, so that a mistake is told in the words of the branch that was
-meant. pydantic puts the branch into the path of an error; `place_of` takes it out again.
+meant. pydantic puts the branch into the path of an error; `place_of` takes it out again. Each list stops at its first
+mistake: pydantic would note every one, in gigabytes for a body of some megabytes, and one is told.
 """
 
 from __future__ import annotations
@@ -60,10 +61,14 @@ def _form(sent: Any) -> str | None:
 _TEXT, _LIST = Tag(_BRANCH + "text"), Tag(_BRANCH + "list")
 _TEXT_OR_LIST = Discriminator(_form, custom_error_type="form", custom_error_message="needed is a text or a list")
 
+_MAX_NAMES = 100
+"""Of an object; more than any has."""
 _Number = Annotated[float, Field(allow_inf_nan=False)]
-_Place = Annotated[list[_Number], Field(min_length=2, max_length=2, description="x and y in pixels of the picture")]
+_Place = Annotated[
+    list[_Number], Field(fail_fast=True, min_length=2, max_length=2, description="x and y in pixels of the picture")
+]
 _MAX_RINGS = 1_000
-_Ring = Annotated[list[_Place], Field(min_length=3, max_length=100_000)]
+_Ring = Annotated[list[_Place], Field(fail_fast=True, min_length=3, max_length=100_000)]
 _Text = Annotated[str, StringConstraints(max_length=100_000)]
 _Stop = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
@@ -76,6 +81,8 @@ class _Sent(BaseModel):
     def _without_nulls(cls, sent: Any) -> Any:
         if not isinstance(sent, dict):
             return sent
+        if len(cast("dict[str, Any]", sent)) > _MAX_NAMES:
+            raise ValueError(f"there are {len(cast('dict[str, Any]', sent))} names; allowed are {_MAX_NAMES}")
         return {name: value for name, value in cast("dict[str, Any]", sent).items() if value is not None}
 
 
@@ -89,8 +96,8 @@ class RleSpec(_Sent):
     """A mask as COCO's run-length code."""
 
     class _Rle(_Sent):
-        size: Annotated[list[int], Field(min_length=2, max_length=2)]
-        counts: Annotated[Annotated[str, _TEXT] | Annotated[list[int], _LIST], _TEXT_OR_LIST]
+        size: Annotated[list[int], Field(fail_fast=True, min_length=2, max_length=2)]
+        counts: Annotated[Annotated[str, _TEXT] | Annotated[list[int], Field(fail_fast=True), _LIST], _TEXT_OR_LIST]
 
     rle: _Rle
 
@@ -98,29 +105,29 @@ class RleSpec(_Sent):
 class BoxSpec(_Sent):
     """A box; it stands for the ellipse in it unless it is whole."""
 
-    box: Annotated[list[_Number], Field(min_length=4, max_length=4, description="x1, y1, x2, y2")]
+    box: Annotated[list[_Number], Field(fail_fast=True, min_length=4, max_length=4, description="x1, y1, x2, y2")]
     whole: bool = False
 
 
 class PointsSpec(_Sent):
     """Points on a thing (label 1) and beside it (label 0)."""
 
-    points: Annotated[list[_Place], Field(min_length=1, max_length=MAX_POINTS)]
-    labels: Annotated[list[Literal[0, 1]], Field(max_length=MAX_POINTS)] | None = None
+    points: Annotated[list[_Place], Field(fail_fast=True, min_length=1, max_length=MAX_POINTS)]
+    labels: Annotated[list[Literal[0, 1]], Field(fail_fast=True, max_length=MAX_POINTS)] | None = None
     radius: Annotated[float, Field(gt=0)] | None = None
 
 
 class ScribbleSpec(_Sent):
     """A line drawn over a thing."""
 
-    scribble: Annotated[list[_Place], Field(min_length=2, max_length=MAX_SCRIBBLE)]
+    scribble: Annotated[list[_Place], Field(fail_fast=True, min_length=2, max_length=MAX_SCRIBBLE)]
     width: Annotated[float, Field(gt=0)] | None = None
 
 
 class PolygonSpec(_Sent):
     """An outline; a ring inside another is a hole."""
 
-    polygon: Annotated[list[_Ring], Field(min_length=1, max_length=_MAX_RINGS, description="rings")]
+    polygon: Annotated[list[_Ring], Field(fail_fast=True, min_length=1, max_length=_MAX_RINGS, description="rings")]
 
 
 _KINDS = ("mask", "rle", "box", "points", "scribble", "polygon")
@@ -183,7 +190,7 @@ class UserMessage(_Sent):
 
     role: Literal["user"]
     content: Annotated[
-        Annotated[_Text, _TEXT] | Annotated[list[_Part], Field(min_length=1), _LIST],
+        Annotated[_Text, _TEXT] | Annotated[list[_Part], Field(fail_fast=True, min_length=1), _LIST],
         _TEXT_OR_LIST,
     ]
     name: str | None = None
@@ -194,7 +201,7 @@ class AssistantMessage(_Sent):
 
     role: Literal["assistant"]
     content: Annotated[
-        Annotated[_Text, _TEXT] | Annotated[list[TextPart], Field(min_length=1), _LIST],
+        Annotated[_Text, _TEXT] | Annotated[list[TextPart], Field(fail_fast=True, min_length=1), _LIST],
         _TEXT_OR_LIST,
     ]
     name: str | None = None
@@ -222,7 +229,7 @@ class _Sampled(_Sent):
     seed: Annotated[int, Field(ge=0, le=2**53 - 1, description="Drawn if left out, told in the answer")] | None = None
     stop: (
         Annotated[
-            Annotated[_Stop, _TEXT] | Annotated[list[_Stop], Field(max_length=4), _LIST],
+            Annotated[_Stop, _TEXT] | Annotated[list[_Stop], Field(fail_fast=True, max_length=4), _LIST],
             _TEXT_OR_LIST,
         ]
         | None
@@ -238,18 +245,24 @@ class ChatRequest(_Sampled):
     """A question about regions of a picture, with the conversation before it."""
 
     model: str
-    messages: Annotated[list[Message], Field(min_length=1, max_length=256)]
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=256)]
     regions: (
         Annotated[
             list[RegionSpec],
-            Field(min_length=1, description="`<Prompt0>`, `<Prompt1>`, …; by default where the picture's alpha is > 0"),
+            Field(
+                fail_fast=True,
+                min_length=1,
+                description="`<Prompt0>`, `<Prompt1>`, …; by default where the picture's alpha is > 0",
+            ),
         ]
         | None
     ) = None
     choices: (
         Annotated[
             list[Annotated[str, StringConstraints(min_length=1, max_length=200)]],
-            Field(min_length=2, max_length=32, description="Options; each is scored as the whole answer"),
+            Field(
+                fail_fast=True, min_length=2, max_length=32, description="Options; each is scored as the whole answer"
+            ),
         ]
         | None
     ) = None
@@ -289,6 +302,9 @@ class DescribeRequest(_Sampled):
     model: str | None = None
     image: str = Field(description="A data URL, or an http(s) URL of a host that the operator allows")
     regions: (
-        Annotated[list[RegionSpec], Field(min_length=1, description="By default where the picture's alpha is > 0")]
+        Annotated[
+            list[RegionSpec],
+            Field(fail_fast=True, min_length=1, description="By default where the picture's alpha is > 0"),
+        ]
         | None
     ) = None
