@@ -18,8 +18,8 @@ def plainly(assistant, picture, text, regions, prompts, new=8):
 def shared_plainly(assistant, picture, regions, number, new=8):
     """A description in the shared way, with the published training wording, nothing shared.
 
-    All regions are in the mask and in the list; only the described one has crop tokens. So the text and its features are
-    put in by hand, as the processor and `generate` ask for crop tokens of every region.
+    All regions are in the mask and in the list; only the described one has crop tokens. So the text and its features
+    are put in by hand, as the processor and `generate` ask for crop tokens of every region.
     """
     processor, model = assistant.processor, assistant.model
     prompts = range(len(regions))

@@ -162,9 +162,7 @@ def test_what_is_no_list_of_requests_is_refused_at_once(assistant, given):
 
 
 def test_a_single_request_in_place_of_a_list_is_refused(assistant, left):
-    with pytest.raises(
-        InputError, match=r"requests is Request\(picture='cat.jpg', .*; needed is a list"
-    ):
+    with pytest.raises(InputError, match=r"requests is Request\(picture='cat.jpg', .*; needed is a list"):
         assistant.batch(Request("cat.jpg", "What?", [left]))
 
 
