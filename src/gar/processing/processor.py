@@ -13,7 +13,6 @@ Choices:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -23,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoProcessor, AutoTokenizer, BatchFeature, ProcessorMixin
 
-from gar.errors import CheckpointError, PromptError
+from gar.errors import PromptError
 from gar.media import ImageSource, load_image
 from gar.model.configuration import GARConfig
 from gar.processing.prompts import (
@@ -33,7 +32,6 @@ from gar.processing.prompts import (
     Message,
     check_question,
     one_region,
-    prompts_in,
     render_chat,
     several_regions,
 )
@@ -45,6 +43,7 @@ from gar.processing.tiling import (
     picture_tiles,
     region_bits,
 )
+from gar.processing.tokens import placeholders, reserved_pattern
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,9 +57,6 @@ IGNORED = -100
 
 _MAX_TILES = 1024
 """Tiles of one picture, at most; all grids of so many are gone through."""
-
-_TURN_TOKENS = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-"""What `gar.processing.prompts` joins turns with."""
 
 
 class ModelInputs(BatchFeature):
@@ -151,30 +147,8 @@ class GARProcessor(ProcessorMixin):
         self.bos_tokens = bos_tokens
         self.answer_prefix = answer_prefix
         ids = [config.image_token_id, *config.crop_token_ids]
-        if max(ids) >= len(tokenizer):
-            raise CheckpointError(f"the tokenizer has {len(tokenizer)} tokens; the configuration names {ids}")
-        if len(tokenizer) > config.text_config.vocab_size:
-            raise CheckpointError(
-                f"the tokenizer has {len(tokenizer)} tokens; the model knows {config.text_config.vocab_size}"
-            )
-        for role in ("bos_token", "eos_token", "pad_token"):
-            if getattr(tokenizer, role) is None:
-                raise CheckpointError(f"the tokenizer has no {role}")
-        for token in _TURN_TOKENS:
-            if self._encode(token) != [tokenizer.convert_tokens_to_ids(token)]:
-                raise CheckpointError(f"the tokenizer has no token {token!r}")
-        self.image_token, *crops = (str(token) for token in tokenizer.convert_ids_to_tokens(ids))
-        self.crop_tokens = crops
-        added = tokenizer.added_tokens_decoder.values()
-        written = {*_TURN_TOKENS, tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token}
-        for token in (self.image_token, *crops):
-            if token in written or prompts_in(token) or token not in map(str, added):
-                raise CheckpointError(
-                    f"the configuration names {token!r} to stand for pictures or regions; it is a word"
-                )
-        reserved = {*(str(token) for token in added if token.special), self.image_token, *crops, *_TURN_TOKENS}
-        patterns = [re.escape(token) for token in reserved if not prompts_in(token)]
-        self._reserved = re.compile("|".join(sorted(patterns, key=len, reverse=True)))
+        self.image_token, *self.crop_tokens = placeholders(tokenizer, ids, config.text_config.vocab_size)
+        self._reserved = reserved_pattern(tokenizer, [self.image_token, *self.crop_tokens])
         for name, text in (("system_prompt", system_prompt), ("answer_prefix", answer_prefix)):
             if type(text) is not str or self.reserved_token(text):
                 raise PromptError(f"{name} is {text!r:.100}; needed is a string without reserved tokens")
