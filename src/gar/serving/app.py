@@ -90,7 +90,7 @@ def create_app(
             raise MissingExtraError("nicegui", "serve")
         from gar.serving.page import mount
 
-        mount(app, worker)
+        mount(app, worker, limits=limits)
     return app
 
 

@@ -20,13 +20,17 @@ def run(tiny_model, tiny_processor, visit):
     for box in BOXES:
         visit.add(box)
 
-    def run(use, max_waiting=8, max_rows=4):
+    def run(use, max_waiting=8, max_rows=4, max_tokens=1024):
         seen = []
 
         async def go():
             worker = Worker(GAR(tiny_model, tiny_processor, "tiny"), max_waiting=max_waiting, max_rows=max_rows)
             async with worker:
-                asking = Asking(visit, {"tiny": worker}, lambda turn: seen.append((turn, turn.state, turn.place)))
+
+                def note(turn):
+                    seen.append((turn, turn.state, turn.place))
+
+                asking = Asking(visit, {"tiny": worker}, note, max_tokens=max_tokens)
                 asking.length = 12
                 await use(asking, worker)
 
@@ -60,6 +64,11 @@ def test_an_answer_is_what_the_model_says_when_it_is_asked_directly(run, visit, 
         visit.picture.image, "Is <Prompt0> on <Prompt1>?", BOXES, max_new_tokens=12
     )
     assert visit.turns[0].text == direct.text
+
+
+def test_an_answer_is_no_longer_than_the_server_allows(run, visit):
+    run(lambda asking, worker: asking.ask("Is <Prompt0> red?"), max_tokens=3)
+    assert visit.turns[0].answer.new_tokens == 3
 
 
 def test_choices_are_scored(run, visit):
@@ -153,7 +162,7 @@ def test_without_a_picture_or_a_region_nothing_can_be_asked(run, visit):
         with pytest.raises(PromptError, match="no region is marked"):
             await asking.ask("Is it?")
         with pytest.raises(InputError, match="no picture is open"):
-            await Asking(Visit(5), {"tiny": worker}, lambda turn: None).ask("Is it?")
+            await Asking(Visit(5), {"tiny": worker}, lambda turn: None, max_tokens=9).ask("Is it?")
 
     run(use)
 

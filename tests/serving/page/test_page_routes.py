@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from gar import Region
 from gar.errors import InputError
 from gar.serving.page import mount
-from gar.serving.page.picture import MAX_BYTES
+from gar.serving.page.picture import LIMITS
 from gar.serving.page.routes import Addresses, add_routes
 
 
@@ -22,7 +22,7 @@ def address(visit):
         def __init__(self):
             self.received, self.addresses, self.app = [], Addresses(), FastAPI()
             self.token = self.addresses.enter(visit, self._receive, self._make)
-            add_routes(self.app, self.addresses)
+            add_routes(self.app, self.addresses, LIMITS)
 
         async def _receive(self, what, data, name):
             self.received.append((what, data, name))
@@ -78,12 +78,12 @@ def test_files_arrive_with_their_names(address):
 
 def test_a_file_is_read_no_further_than_is_allowed(address):
     async def endless():
-        for _ in range(2 * MAX_BYTES // 1_000_000):
+        for _ in range(2 * LIMITS.max_body_bytes // 1_000_000):
             yield bytes(1_000_000)
 
     reply = address.request("POST", "/upload/picture", content=endless())
     assert (reply.status_code, address.received) == (413, [])
-    assert str(MAX_BYTES) in reply.text
+    assert str(LIMITS.max_body_bytes) in reply.text
 
 
 def test_a_page_needs_at_least_one_model():

@@ -8,10 +8,11 @@ from PIL import Image
 
 from gar import Region
 from gar.errors import MediaError, PromptError, RegionError
+from gar.serving.limits import Limits
 from gar.serving.page.conversation import parts_of
 from gar.serving.page.examples import list_examples
 from gar.serving.page.marks import region_of_stroke
-from gar.serving.page.picture import MAX_PIXELS, mask_png, open_picture, read_mask
+from gar.serving.page.picture import LIMITS, mask_png, open_picture, page_limits, read_mask
 from gar.serving.page.visit import Visit
 
 STROKES = {
@@ -68,13 +69,19 @@ def test_a_mask_file_is_a_region_where_it_is_not_black(visit, picture_file):
         read_mask(encoded.getvalue(), (1500, 1500))
 
 
-def test_a_picture_that_is_none_or_too_large_is_refused_with_numbers():
+def test_a_picture_that_is_none_or_too_large_is_refused_with_numbers(picture_file):
     with pytest.raises(MediaError, match="not a picture"):
         open_picture(b"words", "words.png")
     encoded = io.BytesIO()
     Image.new("1", (6000, 5000)).save(encoded, "PNG")
-    with pytest.raises(MediaError, match=f"30000000 pixels.*{MAX_PIXELS}"):
+    with pytest.raises(MediaError, match=f"30000000 pixels.*{LIMITS.max_pixels}"):
         open_picture(encoded.getvalue(), "large.png")
+    low = page_limits(Limits(max_pixels=50, max_body_bytes=10**9))
+    assert low.max_body_bytes == LIMITS.max_body_bytes
+    with pytest.raises(MediaError, match=r"80 .*50"):
+        open_picture(picture_file(8, 10), "small.png", low)
+    with pytest.raises(MediaError, match=r"80 .*50"):
+        read_mask(picture_file(8, 10), (8, 10), low)
 
 
 def test_a_large_picture_is_shown_smaller_but_keeps_its_pixels(picture_file):

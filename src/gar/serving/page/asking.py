@@ -40,10 +40,11 @@ class Asking:
         visit: Whose regions are asked about; each question becomes one of its turns.
         workers: By the names of their models.
         changed: Told of each turn that is new or has changed; runs in the event loop.
+        max_tokens: Of one answer, whatever length is chosen.
     """
 
-    def __init__(self, visit: Visit, workers: dict[str, Worker], changed: Callable[[Turn], None]):
-        self._visit, self._workers, self._changed = visit, workers, changed
+    def __init__(self, visit: Visit, workers: dict[str, Worker], changed: Callable[[Turn], None], *, max_tokens: int):
+        self._visit, self._workers, self._changed, self._max_tokens = visit, workers, changed, max_tokens
         self._tasks: set[asyncio.Task[None]] = set()
         self.model = next(iter(workers))
         """Which model is asked."""
@@ -113,7 +114,7 @@ class Asking:
         self._visit.turns.extend(turns)
         for turn in turns:
             self._changed(turn)
-        sampling = Sampling.checked(max_new_tokens=self.length)
+        sampling = Sampling.checked(max_new_tokens=min(self.length, self._max_tokens))
         asked = [Asked(request, sampling, earlier) for request in requests]
         submitted: list[Ticket] = []
 

@@ -10,7 +10,7 @@ from nicegui import ui
 from gar.drawing import prompt_color, text_color
 from gar.media import FORMATS
 from gar.serving.page.marks import Mark
-from gar.serving.page.picture import MAX_BYTES, Picture
+from gar.serving.page.picture import Picture
 
 __all__ = ["Canvas", "css_color"]
 
@@ -27,9 +27,10 @@ class Canvas(ui.element, component="canvas.js"):
 
     Args:
         url: Where the visitor's picture and masks are, see `gar.serving.page.routes`.
+        max_bytes: Of a file that the visitor sends.
     """
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, max_bytes: int):
         super().__init__()
         self._url = url
         self._opened = 0
@@ -39,7 +40,7 @@ class Canvas(ui.element, component="canvas.js"):
             "tool": "point",
             "opacity": 0.45,
             "uploadUrl": f"{url}/upload",
-            "maxBytes": MAX_BYTES,
+            "maxBytes": max_bytes,
             "accept": _ACCEPT,
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -11,14 +11,13 @@ from PIL import Image
 from gar.errors import RegionError
 from gar.media import load_image, load_mask
 from gar.regions import Region
+from gar.serving.limits import Limits
 from gar.serving.pictures import region_of_mask
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "Picture", "mask_png", "open_picture", "read_mask"]
+__all__ = ["LIMITS", "Picture", "mask_png", "open_picture", "page_limits", "read_mask"]
 
-MAX_BYTES = 25_000_000
-"""Most bytes of a file that a visitor may send."""
-MAX_PIXELS = 25_000_000
-"""Most pixels of a picture; a visitor's picture takes three bytes for each as long as the page is open."""
+LIMITS = Limits(max_body_bytes=25_000_000, max_pixels=25_000_000)
+"""Of the page: a visitor's picture takes three bytes for each pixel as long as the page is open."""
 
 _SHOWN_SIDE = 1600
 """Longest side of what the browser is shown, in pixels; regions are always those of the whole picture."""
@@ -45,13 +44,19 @@ class Picture:
         return self.image.height, self.image.width
 
 
-def open_picture(data: bytes, name: str) -> Picture:
+def page_limits(limits: Limits) -> Limits:
+    """A server's limits, with those of the page where they are lower."""
+    most_bytes = min(limits.max_body_bytes, LIMITS.max_body_bytes)
+    return replace(limits, max_body_bytes=most_bytes, max_pixels=min(limits.max_pixels, LIMITS.max_pixels))
+
+
+def open_picture(data: bytes, name: str, limits: Limits = LIMITS) -> Picture:
     """Opens a file that a visitor has sent.
 
     Raises:
-        MediaError: It is no picture, or has more than `MAX_BYTES` or `MAX_PIXELS`.
+        MediaError: It is no picture, or has more bytes or pixels than are allowed.
     """
-    image = load_image(data, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
+    image = load_image(data, max_pixels=limits.max_pixels, max_bytes=limits.max_body_bytes)
     shown = image
     if max(image.size) > _SHOWN_SIDE:
         shown = image.copy()
@@ -62,18 +67,19 @@ def open_picture(data: bytes, name: str) -> Picture:
     return Picture(image, name, encoded.getvalue(), "image/png" if lossless else "image/jpeg")
 
 
-def read_mask(data: bytes, size: tuple[int, int]) -> Region:
+def read_mask(data: bytes, size: tuple[int, int], limits: Limits = LIMITS) -> Region:
     """A region from a mask's file: what is not black is inside.
 
     Args:
         data: A picture's file.
         size: (H, W) of the picture that it belongs to.
+        limits: Of files.
 
     Raises:
         MediaError: It is no picture, or too large.
         RegionError: It is black all over, noise, has an alpha channel, or is of another size.
     """
-    mask = load_mask(data, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES)
+    mask = load_mask(data, max_pixels=limits.max_pixels, max_bytes=limits.max_body_bytes)
     if mask.shape != size:
         raise RegionError(
             f"the mask has {mask.shape[1]} x {mask.shape[0]} pixels; needed are those of the picture, "

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from gar.errors import InputError
-from gar.serving.page.picture import MAX_BYTES
+from gar.serving.limits import Limits
 from gar.serving.page.visit import Visit
 
 __all__ = ["Addresses", "Saved", "add_routes"]
@@ -62,7 +62,7 @@ class Addresses:
         return self._by_token.get(token)
 
 
-def add_routes(app: FastAPI, addresses: Addresses) -> None:
+def add_routes(app: FastAPI, addresses: Addresses, limits: Limits) -> None:
     """Adds `/visits/…` to an application."""
 
     @app.get("/visits/{token}/picture/{opened}", include_in_schema=False)
@@ -96,9 +96,9 @@ def add_routes(app: FastAPI, addresses: Addresses) -> None:
         address = addresses.find(token)
         if address is None:
             return _refuse(404, "this visit has ended; load the page again")
-        data = await _body(request)
+        data = await _body(request, limits.max_body_bytes)
         if data is None:
-            return _refuse(413, f"the file has more than {MAX_BYTES} bytes")
+            return _refuse(413, f"the file has more than {limits.max_body_bytes} bytes")
         await address.receive(what, data, unquote(request.headers.get("X-File-Name", ""))[:200] or what)
         return Response(status_code=204)
 
@@ -107,11 +107,11 @@ def _refuse(status: int, words: str) -> Response:
     return PlainTextResponse(words, status, headers=_HEADERS)
 
 
-async def _body(request: Request) -> bytes | None:
+async def _body(request: Request, most: int) -> bytes | None:
     """The body of a request, read no further than is allowed; None if there is more."""
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > MAX_BYTES:
+        if len(data) > most:
             return None
     return bytes(data)

@@ -9,10 +9,10 @@ from typing import Any
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from gar.serving.limits import Limits
 from gar.serving.page.canvas import Canvas
 from gar.serving.page.controls import icon_button, text
 from gar.serving.page.examples import Example, list_examples
-from gar.serving.page.picture import MAX_BYTES, MAX_PIXELS
 from gar.serving.page.visit import Visit
 
 __all__ = ["Stage"]
@@ -36,6 +36,7 @@ class Stage:
     Args:
         visit: What is shown.
         url: Where the visitor's picture and masks are.
+        limits: Of files.
         undo: Takes back the last change of the regions.
         open_example: Opens an example.
         set_opacity: Told the opacity that the visitor chose, 0 to 1.
@@ -45,6 +46,7 @@ class Stage:
         self,
         visit: Visit,
         url: str,
+        limits: Limits,
         *,
         undo: Callable[[], Any],
         open_example: Callable[[Example], Any],
@@ -54,9 +56,9 @@ class Stage:
         self._tools: dict[str, ui.button] = {}
         with ui.element("section").classes("stage-side").props('aria-label="Picture"'):
             self._bar = ui.element("div").classes("tools").props('role="toolbar" aria-label="Ways to mark a region"')
-            self.canvas = Canvas(url)
+            self.canvas = Canvas(url, limits.max_body_bytes)
             with self.canvas:
-                _build_empty(self.canvas, open_example)
+                _build_empty(self.canvas, limits, open_example)
             with ui.element("div").classes("under"):
                 self._hint = text("p", "", "faint hint").props('aria-live="polite"')
                 text("p", _HELP, "spoken").props('id="canvas-help"')
@@ -100,7 +102,7 @@ class Stage:
         self._undo.set_enabled(self._visit.can_undo)
 
 
-def _build_empty(canvas: Canvas, open_example: Callable[[Example], Any]) -> None:
+def _build_empty(canvas: Canvas, limits: Limits, open_example: Callable[[Example], Any]) -> None:
     """What stands where the picture will be."""
     with ui.element("div").classes("empty"):
         ui.icon("add_photo_alternate").classes("empty-icon").props('aria-hidden="true"')
@@ -109,8 +111,8 @@ def _build_empty(canvas: Canvas, open_example: Callable[[Example], Any]) -> None
         ui.button("Open a picture").props("unelevated no-caps").on("click", js_handler=canvas.chooser("picture"))
         text(
             "p",
-            f"up to {MAX_BYTES / 1e6:.0f} MB and {MAX_PIXELS / 1e6:.0f} megapixels; it stays on this server "
-            "and is forgotten when you leave",
+            f"up to {limits.max_body_bytes / 1e6:g} MB and {limits.max_pixels / 1e6:g} megapixels; it stays on this "
+            "server and is forgotten when you leave",
             "faint small",
         )
         text("p", "or begin with an example", "faint")

@@ -11,6 +11,7 @@ from nicegui import ui
 from gar.errors import InputError
 from gar.regions import Region
 from gar.regions.checks import coordinates
+from gar.serving.limits import Limits
 from gar.serving.page.asking import LENGTHS, Asking
 from gar.serving.page.controls import say
 from gar.serving.page.conversation import Turn, earlier_turns
@@ -19,7 +20,7 @@ from gar.serving.page.examples import Example
 from gar.serving.page.exports import coco_file, conversation_file, export_name, overlay_file
 from gar.serving.page.header import build_header
 from gar.serving.page.marks import region_of_stroke
-from gar.serving.page.picture import MAX_BYTES, Picture, open_picture, read_mask
+from gar.serving.page.picture import Picture, open_picture, read_mask
 from gar.serving.page.question_box import QuestionBox
 from gar.serving.page.regions_panel import RegionActions, RegionsPanel
 from gar.serving.page.routes import Addresses, Saved
@@ -42,14 +43,15 @@ class View:
         workers: By the names of their models.
         addresses: Where the visit gets its address.
         path: Where the page's application is mounted.
+        limits: Of files and answers.
     """
 
-    def __init__(self, workers: dict[str, Worker], addresses: Addresses, path: str):
+    def __init__(self, workers: dict[str, Worker], addresses: Addresses, path: str, limits: Limits):
         infos = {name: worker.assistant.info() for name, worker in workers.items()}
-        self._limits = {name: int(info["max_regions"]) for name, info in infos.items()}
-        self._addresses = addresses
-        self._visit = Visit(self._limits[next(iter(infos))])
-        self._asking = Asking(self._visit, workers, self._show_turn)
+        self._max_regions = {name: int(info["max_regions"]) for name, info in infos.items()}
+        self._addresses, self._limits = addresses, limits
+        self._visit = Visit(self._max_regions[next(iter(infos))])
+        self._asking = Asking(self._visit, workers, self._show_turn, max_tokens=limits.max_tokens)
         self._marking = asyncio.Lock()  # one region after the other, in the order in which they were drawn
         self._opening = 0  # how many pictures were to be opened so far; the last one counts
         self._opacity = 0.45
@@ -62,7 +64,12 @@ class View:
             head = ui.element("div")
             with ui.element("div").classes("desk"):  # NiceGUI brings the main landmark
                 self._stage = Stage(
-                    self._visit, url, undo=self._undo, open_example=self._open_example, set_opacity=self._set_opacity
+                    self._visit,
+                    url,
+                    limits,
+                    undo=self._undo,
+                    open_example=self._open_example,
+                    set_opacity=self._set_opacity,
                 )
                 with ui.element("div").classes("talk-side"):
                     self._regions = RegionsPanel(self._visit, self._region_actions())
@@ -102,7 +109,7 @@ class View:
             if what == "picture":
                 await self._open(data, name, ())
             else:
-                await self._mark(self._visit.picture, lambda: read_mask(data, self._size()), name)
+                await self._mark(self._visit.picture, lambda: read_mask(data, self._size(), self._limits), name)
 
     async def _open_example(self, example: Example) -> None:
         await self._open(example.data, example.file_name, example.regions)
@@ -111,7 +118,7 @@ class View:
         self._opening += 1
         number = self._opening
         try:
-            picture = await asyncio.to_thread(open_picture, data, name)
+            picture = await asyncio.to_thread(open_picture, data, name, self._limits)
         except InputError as error:
             return self._say(str(error))
         if number < self._opening or self._gone:
@@ -220,8 +227,8 @@ class View:
         self._refresh()
 
     def _choose_model(self, name: str) -> None:
-        if name in self._limits:
-            self._asking.model, self._visit.max_regions = name, self._limits[name]
+        if name in self._max_regions:
+            self._asking.model, self._visit.max_regions = name, self._max_regions[name]
         self._refresh()
 
     def _choose_length(self, tokens: int) -> None:
@@ -272,7 +279,7 @@ class View:
     def _refused(self, file: dict[str, Any]) -> None:
         size = file.get("bytes")
         told = f"{size / 1e6:.1f} MB" if isinstance(size, int) else "too many bytes"
-        self._say(f"{file.get('name')} has {told}; allowed are {MAX_BYTES / 1e6:.0f} MB")
+        self._say(f"{file.get('name')} has {told}; allowed are {self._limits.max_body_bytes / 1e6:g} MB")
 
     def _unsent(self, file: dict[str, Any]) -> None:
         self._say(f"{file.get('name')} could not be sent to the server (status {file.get('status')}); try again")
