@@ -1,7 +1,9 @@
 """Where training begins: our models, published ones, and PerceptionLM, whose answers stay as they were."""
 
 import json
+import time
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -236,3 +238,20 @@ def drop_token(folder, token):
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"nowhere' (cannot be loaded|has no config)"):
         load_config(Start(start=str(tmp_path / "nowhere")))
+
+
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch, capfd):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    template = "http://127.0.0.1:9/{repo_id}/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    began = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"model\.start: 'nobody/nothing' cannot be loaded: .*refused"):
+        load_config(Start(start="nobody/nothing"))
+    assert time.monotonic() - began < 3
+    assert capfd.readouterr().err == ""
+
+
+def test_what_the_hub_does_not_have_is_refused(monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "file_exists", lambda *_: False)
+    with pytest.raises(CheckpointError, match="the hub has no model 'nobody/nothing', or it is private"):
+        load_config(Start(start="nobody/nothing"))

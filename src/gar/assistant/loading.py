@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from transformers.utils.quantization_config import QuantizationConfigMixin
 
-__all__ = ["load"]
+__all__ = ["check_hub", "load"]
 
 
 def load(
@@ -111,20 +111,24 @@ def _find(model: str) -> str:
     parts = model.split("/")
     if len(parts) != 2 or not all(parts) or model.startswith((".", "~")):
         raise CheckpointError(f"{model!r:.200} is neither 'nano', nor a folder, nor a hub id such as 'owner/name'")
-    _check_hub(model)
-    return model
-
-
-def _check_hub(model: str) -> None:
-    """Refuses at once what cannot be fetched; transformers would try for half a minute."""
-    from huggingface_hub import file_exists, try_to_load_from_cache
-
     from gar.model.checkpoints import reading
 
     with reading(f"cannot fetch {model!r} from the hub"):
-        cached = isinstance(try_to_load_from_cache(model, "config.json"), str)
-        if not cached and not file_exists(model, "config.json"):
-            raise CheckpointError(f"the hub has no model {model!r}, or it is private")
+        check_hub(model)
+    return model
+
+
+def check_hub(model: str) -> None:
+    """Refuses at once what cannot be fetched; transformers would try for half a minute.
+
+    Raises:
+        CheckpointError: The hub has no such model. Where it cannot be asked, huggingface_hub's own errors.
+    """
+    from huggingface_hub import file_exists, try_to_load_from_cache
+
+    cached = isinstance(try_to_load_from_cache(model, "config.json"), str)
+    if not cached and not file_exists(model, "config.json"):
+        raise CheckpointError(f"the hub has no model {model!r}, or it is private")
 
 
 def _best_device() -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.configuration_utils import PreTrainedConfig
 
+from gar.assistant.loading import check_hub
 from gar.errors import CheckpointError, InputError
 from gar.model.checkpoints import PUBLISHED_NAMES, quiet_transformers, reading, refuse_incomplete
 from gar.model.configuration import GARConfig
@@ -105,6 +107,8 @@ def load_config(settings: Start) -> GARConfig:
 def _stored_config(settings: Start) -> tuple[str, dict[str, Any]]:
     where = str(files("gar") / "weights" / "nano") if settings.start == "nano" else str(settings.start)
     with _reading(settings):
+        if not Path(where).is_dir():
+            check_hub(where)
         stored, _ = PreTrainedConfig.get_config_dict(where)
     if not stored:
         raise CheckpointError(f"model.start: {settings.start!r} has no config.json")
