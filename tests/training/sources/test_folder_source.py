@@ -93,6 +93,18 @@ def test_masks_that_do_not_fit_are_skipped_when_they_are_read(put):
     assert "10 x 10" in source[0].reason
 
 
+def test_a_mask_with_an_alpha_channel_is_skipped_as_its_colors_may_show_another_region(put):
+    source = FolderSource(put("cat", captions=["A cat."]))
+    Image.new("RGBA", (32, 24), (255, 0, 0, 0)).save(put("cat") / "cat.mask.png")
+    assert source[0].reason.startswith("cat.mask.png: the picture has an alpha channel")
+
+
+def test_of_a_label_map_in_sixteen_bits_every_label_is_inside(put, boxes):
+    source = FolderSource(put("cat", captions=["A cat."]))
+    Image.fromarray(boxes(1)[0].astype(np.uint16)).save(put("cat") / "cat.mask.png")
+    assert np.array_equal(source[0].masks[0], boxes(1)[0])
+
+
 def test_a_folder_without_anything_to_learn_is_refused(tmp_path):
     with pytest.raises(InputError, match="nothing to learn from"):
         FolderSource(tmp_path)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gar.errors import InputError, MediaError, PromptError, RegionError
+from gar.media import load_mask
 from gar.regions import Region
 from gar.training.samples import Sample, Skipped
 from gar.training.sources.conversations import Conversation, read_turns, to_sample
@@ -126,6 +127,6 @@ def _numbered(masks: list[tuple[int, Path]]) -> list[Path]:
 
 def _mask(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
     try:
-        return Region.mask(read_picture(file).any(axis=2)).to_mask(size)
+        return Region.mask(load_mask(file)).to_mask(size)
     except RegionError as error:
         raise RegionError(f"{file.name}: {error}") from error
