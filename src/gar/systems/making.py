@@ -20,8 +20,8 @@ def make_system(spec: str, **flags: Any) -> System:
     Args:
         spec: What it is:
 
-            * `nano`, a folder or a hub id such as `HaochenWang/GAR-1B`: a model of ours. Flags: those of `gar.load`,
-              and `batch_size`;
+            * `nano`, a folder or a hub id such as `HaochenWang/GAR-1B`: a model of ours. Flags: `device`, `dtype`,
+              `max_num_tiles` and `replay_spatial_scale` of `gar.load`, and `batch_size`;
             * `openai:MODEL`: a model behind an OpenAI-style API. Flags: `style`, `temperature` and those of
               `gar.systems.endpoint.Endpoint`;
             * `azure:DEPLOYMENT`: the same on Azure, with `api_version`;
