@@ -275,6 +275,14 @@ def test_the_answers_of_a_run_are_scored_as_a_file_and_one_that_failed_is_one_th
     assert scored()["exact match", None][2] == 0
 
 
+def test_where_a_file_of_answers_is_the_published_one_a_run_is_said_to_be_scored_by_its_folder(
+    loaded, rule_system, tmp_path
+):
+    run(VQA, rule_system(), loaded, tmp_path / "run", limit=1)
+    with pytest.raises(InputError, match="is scored by its folder: gar bench score RUN"):
+        score_answers(VQA, tmp_path / "run/answers.jsonl")
+
+
 def test_a_run_that_is_continued_is_asked_in_the_batches_of_one_that_was_not_stopped(loaded, rule_system, tmp_path):
     batches = []
 

@@ -112,6 +112,8 @@ def _cache_reader(parse: Parse) -> Callable[[Any, Any, Mapping[str, Item] | None
         records: list[Record] = []
         for number, entry in enumerate(list_of(answers, "the file of answers")):
             where = f"entry {number} of the answers"
+            if isinstance(entry, dict) and "replies" in entry:
+                raise InputError(f"{where} is one of a run; a run is scored by its folder: gar bench score RUN")
             bare = parse(entry, number, where)
             if items is not None and bare.id in items and items[bare.id].facts != bare.facts:
                 raise InputError(f"{where} is not about the same item as entry {number} of the annotations")
