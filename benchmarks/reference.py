@@ -63,13 +63,17 @@ def describe_plainly_shared(
 ) -> list[int]:
     """Describes one of several regions shown together, in the published training wording, nothing shared.
 
-    All regions are in the mask and in the list; only the described one has crop tokens.
+    All regions are in the mask and in the list; only the described one has crop tokens. The processor asks for those of
+    every region, so the text is put in by hand.
     """
     processor, model = assistant.processor, assistant.model
-    asked = one_of_several(DESCRIBE, number, range(len(regions)), processor.crop_tokens)
-    inputs = processor([picture], [processor.chat_text([Message("user", asked)])], [regions])
-    ids = inputs.pop("input_ids")
-    inputs.pop("attention_mask")
+    prompts = range(len(regions))
+    asked = one_of_several(DESCRIBE, number, prompts, processor.crop_tokens)
+    inputs = processor([picture], [processor.question_text("Why?", prompts)], [regions])
+    del inputs["input_ids"], inputs["attention_mask"]
+    tiles = processor.tile_count(tuple(inputs["tile_grid"][0].tolist()))
+    first = [processor.tokenizer.bos_token_id] * (processor.bos_tokens - 1)
+    ids = torch.tensor([[*first, *processor.token_ids(processor.chat_text([Message("user", asked)]), tiles)]])
     with torch.inference_mode():
         features = model.model.get_region_features(**inputs)
         features.replay = features.replay[number : number + 1]

@@ -27,7 +27,7 @@ def shared_plainly(assistant, picture, regions, number, new=8):
     text = processor.chat_text([Message("user", asked)])
     inputs = processor([picture], [processor.question_text("Why?", prompts)], [regions], [prompts])
     del inputs["input_ids"], inputs["attention_mask"]
-    tiles = int(inputs["tiles_per_sample"][0])
+    tiles = processor.tile_count(tuple(inputs["tile_grid"][0].tolist()))
     first = [processor.tokenizer.bos_token_id] * (processor.bos_tokens - 1)
     ids = torch.tensor([[*first, *processor.token_ids(text, tiles)]])
     with torch.no_grad():
