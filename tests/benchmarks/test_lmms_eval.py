@@ -17,6 +17,7 @@ from gar.benchmarks.registry import BENCHMARKS, find_benchmark
 from gar.benchmarks.results import table
 from gar.benchmarks.running import in_order, load_benchmark
 from gar.errors import InputError
+from gar.graspworld import CAPTION_KINDS, KINDS
 from gar.systems.protocol import Question
 from gar.systems.visual_prompts import show
 
@@ -127,6 +128,12 @@ def test_names_of_visual_prompts_are_read_as_prompts(vqa_folder, monkeypatch):
     _, docs = documents("gar_bench_vqa")
     (entry,) = (functions.process_results(doc, [" b "])["exact_match"] for doc in docs if doc["item"] == "1")
     assert (entry["marks"], entry["score"]) == ({"exact": 1.0}, 1.0)
+
+
+def test_all_kinds_of_questions_of_graspworld_have_a_metric():
+    task = read_task(PATH / "graspworld.yaml")
+    kinds = {one["metric"].removeprefix("exact_match_") for one in task["metric_list"]}
+    assert set(KINDS) - set(CAPTION_KINDS) <= kinds
 
 
 @pytest.mark.slow
