@@ -91,3 +91,13 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_an_error_about_another_file_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="other"), whole_file(tmp_path / "a.txt"):
         (tmp_path / "other").read_bytes()
+
+
+def test_an_error_that_is_not_of_the_file_system_keeps_its_words(tmp_path):
+    def fail():
+        with whole_file(tmp_path / "a.txt"):
+            raise OSError("cannot write this mode")
+
+    with pytest.raises(OSError, match="cannot write this mode"):
+        fail()
+    assert names_in(tmp_path) == []

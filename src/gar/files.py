@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,13 +34,13 @@ def whole_file(path: Path) -> Generator[Path]:
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         unfinished.touch()
-        rights = unfinished.stat().st_mode
+        rights = stat.S_IMODE(unfinished.stat().st_mode)
         yield unfinished
-        unfinished.chmod(rights)
+        _give_rights(unfinished, rights)
         unfinished.replace(path)
     except OSError as error:
-        if error.filename is not None and os.fspath(error.filename) != str(unfinished):
-            raise  # of another file that the block has used
+        if error.errno is None or error.filename not in (None, str(unfinished)):
+            raise  # not of the file system, or of another file that the block has used
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -72,9 +73,15 @@ def whole_folder(path: Path) -> Generator[Path]:
         rights = unfinished.stat().st_mode & 0o666  # what a new folder may be, a new file may be, but for running it
         for file in unfinished.rglob("*"):
             if file.is_file():
-                file.chmod(rights)
+                _give_rights(file, rights)
         if path.exists():
             shutil.rmtree(path)
         unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _give_rights(file: Path, rights: int) -> None:
+    """Changes a file's rights where they differ; some file systems know no rights, and refuse."""
+    if stat.S_IMODE(file.stat().st_mode) != rights:
+        file.chmod(rights)

@@ -139,3 +139,16 @@ def test_a_link_to_itself_is_refused_before_anything_is_read(tmp_path):
 def test_an_unknown_format_is_refused(tmp_path):
     with pytest.raises(InputError, match="format 'csv'"):
         export_published([sample()], tmp_path / "out", "csv")
+
+
+def test_what_somebody_has_put_into_the_folder_meanwhile_is_kept(tmp_path):
+    folder = tmp_path / "world"
+
+    def put():
+        folder.mkdir(exist_ok=True)
+        (folder / "mine.txt").write_text("mine")
+
+    with pytest.raises(OSError, match="world"):
+        export_published(scene_samples(0, 1, "train"), folder, advance=put)
+    assert [path.name for path in tmp_path.iterdir()] == ["world"]
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]

@@ -149,6 +149,8 @@ def export_published(
         count = (_write_json if format == "json" else _write_arrow)(_counted(samples, advance), unfinished)
         if not count:
             raise InputError("there is no sample to write")
+        if folder.exists():
+            folder.rmdir()  # unless somebody has put something there meanwhile
     return count
 
 
